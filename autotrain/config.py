@@ -1,0 +1,357 @@
+"""The settings: one schema that flags, environment, files, help and README all come from."""
+
+import argparse
+import difflib
+import json
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, Field, SecretStr, ValidationError
+from pydantic.fields import FieldInfo
+from pydantic_settings import (
+    BaseSettings,
+    DotEnvSettingsSource,
+    EnvSettingsSource,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+)
+
+from autotrain.errors import SettingsError
+
+EMBEDDED_MODEL = "embedded:SmolLM2-135M-Instruct"
+BUILTIN_TEACHER = "builtin"
+
+PRESETS: dict[str, dict[str, Any]] = {
+    "2080ti": {},
+    "3060": {"seq_len": 1024, "grad_accum": 16, "lora_r": 32},
+    "3090": {"seq_len": 4096, "batch_size": 2, "grad_accum": 4, "lora_r": 128},
+    "4090": {"seq_len": 4096, "batch_size": 2, "grad_accum": 4, "lora_r": 128},
+    "cpu": {
+        "base_model": EMBEDDED_MODEL,
+        "teacher_model": BUILTIN_TEACHER,
+        "device": "cpu",
+        "rounds": 2,
+        "samples_per_round": 400,
+        "val_ratio": 0.2,
+        "seq_len": 512,
+        "batch_size": 8,
+        "grad_accum": 1,
+        "train_steps": 60,
+        "lora_r": 16,
+        "lr": 1e-3,
+        "run_unit_tests": True,
+        "eval_max_new_tokens": 224,
+    },
+    "smoke": {
+        "base_model": EMBEDDED_MODEL,
+        "teacher_model": BUILTIN_TEACHER,
+        "device": "cpu",
+        "rounds": 1,
+        "samples_per_round": 80,
+        "val_ratio": 0.2,
+        "seq_len": 384,
+        "batch_size": 8,
+        "grad_accum": 1,
+        "train_steps": 10,
+        "lora_r": 16,
+        "lr": 1e-3,
+        "run_unit_tests": True,
+        "eval_max_new_tokens": 160,
+    },
+}
+
+
+def _whole_number(value: Any) -> Any:
+    """Literals do not read numbers from text, and the environment only holds text."""
+    return int(value) if isinstance(value, str) and value.strip().isdecimal() else value
+
+
+def _text(value: Any) -> Any:
+    """YAML reads a bare 3090 as a number."""
+    return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
+
+
+def _setting(default: Any, help: str, *, flag: str | None = None, **limits: Any) -> Any:
+    if isinstance(default, float):
+        limits["allow_inf_nan"] = False
+    return Field(default, description=help, json_schema_extra={"flag": flag} if flag else None, **limits)
+
+
+class Settings(BaseSettings):
+    """Everything a run can be told. Field `rounds` is `ROUNDS` in the environment and `--rounds` as a flag."""
+
+    model_config = SettingsConfigDict(extra="forbid", frozen=True)
+
+    rounds: int = _setting(3, "rounds of generate, train and evaluate", ge=1, le=1000)
+    samples_per_round: int = _setting(
+        50, "samples asked of the teacher each round", flag="--samples", ge=1, le=1_000_000
+    )
+    base_model: str = _setting(
+        "microsoft/phi-2", f"model to improve: hub name, folder, or {EMBEDDED_MODEL}", min_length=1
+    )
+    teacher_model: str = _setting(
+        "gpt-4o-mini", "model that writes the samples, or builtin", flag="--teacher", min_length=1
+    )
+    val_ratio: float = _setting(0.1, "share of samples held out for evaluation", gt=0, lt=1)
+    out_dir: Path = _setting(Path("./autotrain"), "folder for runs, data and adapters")
+    seq_len: int = _setting(2048, "longest sample in tokens", ge=64, le=131072)
+    seed: int = _setting(42, "seed of everything random", ge=0, le=2**32 - 1)
+    batch_size: int = _setting(1, "samples a training micro-batch", ge=1, le=4096)
+    grad_accum: int = _setting(8, "micro-batches an optimizer step", ge=1, le=4096)
+    train_steps: int = _setting(500, "most optimizer steps a round", ge=1, le=10_000_000)
+    max_epochs: float = _setting(3.0, "most passes over a round's data; also bounds the steps", gt=0, le=1000)
+    lora_r: int = _setting(64, "rank of the adapter", ge=1, le=1024)
+    lr: float = _setting(2e-4, "peak learning rate", gt=0, le=1)
+    quantization_bits: Annotated[Literal[4, 8, 16], BeforeValidator(_whole_number)] = _setting(
+        4, "base weights while training: 4 (NF4), 8 or 16 bits"
+    )
+    run_unit_tests: bool = _setting(
+        False, "run the samples' code and tests in the gate; off: check syntax only", flag="--run-tests"
+    )
+    preset: Annotated[
+        Literal["2080ti", "3060", "3090", "4090", "cpu", "smoke"] | None, BeforeValidator(_text)
+    ] = _setting(
+        None, "settings for a card, or for no card at all"
+    )
+
+    teacher_base_url: str = _setting("", "OpenAI-compatible server, such as http://127.0.0.1:8000/v1")
+    teacher_concurrency: int = _setting(8, "requests to the teacher at once", ge=1, le=1024)
+    teacher_timeout: float = _setting(120.0, "seconds a request to the teacher may take", gt=0, le=3600)
+    teacher_max_tokens: int = _setting(4096, "most tokens a reply of the teacher", ge=64, le=1_000_000)
+    teacher_max_retries: int = _setting(4, "retries of a request that can succeed on retry", ge=0, le=100)
+    samples_per_request: int = _setting(4, "samples asked for in one request", ge=1, le=50)
+    openai_api_key: SecretStr = _setting(SecretStr(""), "key of the teacher's server (environment or .env only)")
+
+    max_sample_chars: int = _setting(20_000, "longest sample in characters", ge=100, le=10_000_000)
+    test_timeout: float = _setting(5.0, "seconds a sample's code and tests may run", gt=0, le=600)
+    test_memory_mb: int = _setting(512, "memory a sample's code and tests may take, in MiB", ge=64, le=65536)
+    replay_ratio: float = _setting(
+        0.5, "samples of earlier rounds mixed into a round's training, per new sample", ge=0, le=10
+    )
+    eval_execute: Annotated[Literal["auto", "0", "1"], BeforeValidator(_text)] = _setting(
+        "auto", "run answers when evaluating: auto (where the sandbox passes its self-test), 0 or 1"
+    )
+    eval_batch_size: int = _setting(16, "answers decoded at once", ge=1, le=1024)
+    eval_max_new_tokens: int = _setting(512, "longest answer in tokens", ge=16, le=32768)
+    device: Literal["auto", "cpu", "cuda"] = _setting("auto", "where to train and evaluate")
+    trust_remote_code: bool = _setting(False, "run code that comes with the base model")
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Only what `resolve` merged: it reads the sources itself to remember where each value came from."""
+        return (init_settings,)
+
+    def to_json(self) -> str:
+        """The settings as config.json holds them: secrets left out."""
+        return json.dumps(self.model_dump(mode="json", exclude={"openai_api_key"}), indent=2) + "\n"
+
+
+@dataclass(frozen=True)
+class Source:
+    """One place settings come from, with the raw values found there by field name."""
+
+    name: str
+    values: Mapping[str, Any]
+    problems: tuple[str, ...] = ()
+
+
+def flag_of(name: str, field: FieldInfo) -> str:
+    extra = field.json_schema_extra
+    if isinstance(extra, dict) and "flag" in extra:
+        return str(extra["flag"])
+    return "--" + name.replace("_", "-")
+
+
+def public_fields() -> dict[str, FieldInfo]:
+    """The settings that have a flag and may stand in a file; the key is neither."""
+    return {name: field for name, field in Settings.model_fields.items() if name != "openai_api_key"}
+
+
+def add_flags(parser: argparse.ArgumentParser) -> None:
+    """Give `parser` one flag a setting. Values stay text here: the schema reads them."""
+    group = parser.add_argument_group("settings (flag > environment > .env > OUT_DIR/config.yaml > ./config.yaml > preset)")
+    for name, field in public_fields().items():
+        group.add_argument(
+            flag_of(name, field),
+            dest=name,
+            nargs="?",
+            const=None,
+            default=argparse.SUPPRESS,
+            metavar=name.upper(),
+            help=f"{field.description} (default: {_shown(field.default)})".replace("%", "%%"),
+        )
+
+
+def from_flags(parser: argparse.ArgumentParser, argv: Sequence[str]) -> tuple[Source, argparse.Namespace]:
+    """Read the command line; unknown flags become problems with a suggestion, not an early exit."""
+    options, unknown = parser.parse_known_args(argv)
+    found = {name: value for name, value in vars(options).items() if name in Settings.model_fields}
+    known = [flag for action in parser._actions for flag in action.option_strings]
+    problems = [
+        f"{flag_of(name, Settings.model_fields[name])} (command line): a value is missing"
+        for name, value in found.items()
+        if value is None
+    ]
+    for word in unknown:
+        if word.startswith("-"):
+            problems.append(f"{word} (command line): unknown flag{_suggestion(word.split('=')[0], known)}")
+        elif not any(unknown[i].startswith("-") and unknown[i + 1] is word for i in range(len(unknown) - 1)):
+            problems.append(f"{word!r} (command line): unexpected word")
+    values = {name: value for name, value in found.items() if value is not None}
+    return Source("command line", values, tuple(problems)), options
+
+
+def from_environment() -> Source:
+    return Source("environment", EnvSettingsSource(Settings, env_ignore_empty=True)())
+
+
+def from_dotenv(path: Path) -> Source:
+    if not path.is_file():
+        return Source(str(path), {})
+    found = DotEnvSettingsSource(Settings, env_file=path, env_file_encoding="utf-8", env_ignore_empty=True)()
+    return Source(str(path), {name: value for name, value in found.items() if name in Settings.model_fields})
+
+
+def from_yaml(path: Path) -> Source:
+    """Read a YAML 1.2 file, in which 2e-4 is a number and `no` is text. Keys in either case."""
+    from ruamel.yaml import YAML
+    from ruamel.yaml.error import YAMLError
+
+    if not path.is_file():
+        return Source(str(path), {})
+    try:
+        content = YAML(typ="safe", pure=True).load(path.read_text(encoding="utf-8"))
+    except (YAMLError, UnicodeDecodeError, OSError) as error:
+        return Source(str(path), {}, (f"{path}: cannot be read as YAML: {' '.join(str(error).split())}",))
+    if content is None:
+        return Source(str(path), {})
+    if not isinstance(content, dict):
+        return Source(str(path), {}, (f"{path}: settings are lines of the form NAME: value",))
+    values: dict[str, Any] = {}
+    problems = []
+    for key, value in content.items():
+        name = str(key).lower()
+        if name == "openai_api_key":
+            problems.append(f"{key} ({path}): keys do not belong in a settings file; use the environment or .env")
+        elif name not in Settings.model_fields:
+            names = [known.upper() for known in public_fields()]
+            problems.append(f"{key} ({path}): unknown setting{_suggestion(str(key).upper(), names)}")
+        else:
+            values[name] = value
+    return Source(str(path), values, tuple(problems))
+
+
+def resolve(flags: Source, folder: Path = Path()) -> Settings:
+    """Merge all sources by precedence and check them; raise SettingsError naming every problem at once."""
+    sources = [flags, from_environment(), from_dotenv(folder / ".env")]
+    user_file = from_yaml(folder / "config.yaml")
+    out_dir = Path(str(_first([*sources, user_file], "out_dir", Settings.model_fields["out_dir"].default)))
+    sources += [from_yaml(out_dir / "config.yaml"), user_file]
+    preset = _first(sources, "preset", None)
+    sources.append(Source(f"preset {preset}", PRESETS.get(str(preset), {})))
+
+    merged: dict[str, Any] = {}
+    origins: dict[str, str] = {}
+    for source in sources:
+        for name, value in source.values.items():
+            if name not in merged:
+                merged[name], origins[name] = value, source.name
+    problems = [problem for source in sources for problem in source.problems]
+    try:
+        settings = Settings(**merged)
+    except ValidationError as error:
+        problems += _explain(error, origins)
+        raise SettingsError(_listed(problems)) from None
+    if problems:
+        raise SettingsError(_listed(problems))
+    return settings
+
+
+def load(path: Path) -> Settings:
+    """Read a run's config.json; the key, which is never stored, comes from the environment or .env."""
+    try:
+        stored = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise SettingsError(f"{path} cannot be read ({error}); start a new run") from None
+    key = _first([from_environment(), from_dotenv(Path(".env"))], "openai_api_key", "")
+    try:
+        return Settings(**stored, openai_api_key=key)
+    except ValidationError as error:
+        raise SettingsError(_listed(_explain(error, dict.fromkeys(stored, str(path))))) from None
+
+
+def require_teacher(settings: Settings) -> None:
+    """Raise SettingsError if the teacher is a server and neither key nor address is known."""
+    if (
+        settings.teacher_model == BUILTIN_TEACHER
+        or settings.teacher_base_url
+        or settings.openai_api_key.get_secret_value()
+    ):
+        return
+    raise SettingsError(
+        f"the teacher {settings.teacher_model} needs a key or an address. Three ways out:\n"
+        "  export OPENAI_API_KEY=...                          use the OpenAI API\n"
+        "  export TEACHER_BASE_URL=http://127.0.0.1:8000/v1   use a local server (vLLM, Ollama, llama.cpp)\n"
+        "  --teacher builtin                                  no server, key or network at all"
+    )
+
+
+def allowed(name: str) -> str:
+    """What a setting may be, in words, from its limits in the schema."""
+    schema = Settings.model_json_schema()["properties"][name]
+    for part in [schema, *schema.get("anyOf", [])]:
+        if "enum" in part:
+            return " ".join(str(value) for value in part["enum"])
+    kind = {"integer": "a whole number", "number": "a number", "boolean": "0 or 1", "string": "text"}
+    words = kind.get(schema.get("type", ""), "text")
+    bounds = [
+        f"{sign} {schema[key]:g}" if isinstance(schema[key], float) else f"{sign} {schema[key]}"
+        for key, sign in (
+            ("minimum", "at least"), ("exclusiveMinimum", "above"), ("maximum", "at most"), ("exclusiveMaximum", "below")
+        )
+        if key in schema
+    ]
+    return f"{words} {' and '.join(bounds)}".strip()
+
+
+def _first(sources: Sequence[Source], name: str, default: Any) -> Any:
+    return next((source.values[name] for source in sources if name in source.values), default)
+
+
+def _explain(error: ValidationError, origins: Mapping[str, str]) -> list[str]:
+    problems = []
+    for item in error.errors():
+        name = str(item["loc"][0])
+        value = "(hidden)" if name == "openai_api_key" else repr(item["input"])
+        problems.append(f"{name.upper()} = {value} ({origins.get(name, 'default')}): allowed is {allowed(name)}")
+    return problems
+
+
+def _listed(problems: Sequence[str]) -> str:
+    count = f"{len(problems)} problems" if len(problems) > 1 else "1 problem"
+    return "\n".join([f"{count} with the settings; nothing was started", *(f"  {line}" for line in problems)])
+
+
+def _suggestion(word: str, known: Sequence[str]) -> str:
+    near = difflib.get_close_matches(word, known, n=1)
+    return f"; did you mean {near[0]}?" if near else "; --help lists all"
+
+
+def _shown(default: Any) -> str:
+    if default is None:
+        return "none"
+    if isinstance(default, bool):
+        return str(int(default))
+    if isinstance(default, float):
+        return f"{default:g}"
+    return str(default) or "none"

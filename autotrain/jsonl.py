@@ -1,0 +1,58 @@
+"""JSON lines, read tolerantly and written whole."""
+
+import json
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from autotrain.files import replacing
+
+
+@dataclass(frozen=True)
+class BadLine:
+    """A line that is not one JSON object."""
+
+    number: int
+    reason: str
+
+
+def read_jsonl(path: Path) -> Iterator[tuple[int, dict[str, Any] | BadLine]]:
+    """Yield (line number from 1, object or BadLine) for every line that is not blank."""
+    with path.open("rb") as stream:
+        for number, raw in enumerate(stream, start=1):
+            if raw.strip():
+                yield number, parse_line(raw, number)
+
+
+def parse_line(raw: bytes, number: int) -> dict[str, Any] | BadLine:
+    try:
+        value = json.loads(raw.decode("utf-8"))
+    except UnicodeDecodeError as error:
+        return BadLine(number, f"not UTF-8 at byte {error.start}")
+    except (ValueError, RecursionError) as error:
+        return BadLine(number, f"not JSON: {error}")
+    if not isinstance(value, dict):
+        return BadLine(number, f"a JSON {type(value).__name__} where an object was expected")
+    return value
+
+
+def read_objects(path: Path) -> Iterator[dict[str, Any]]:
+    """Yield the objects of a file of ours; a torn or foreign line is skipped."""
+    for _, value in read_jsonl(path):
+        if not isinstance(value, BadLine):
+            yield value
+
+
+def write_jsonl(path: Path, objects: Iterable[dict[str, Any]]) -> int:
+    """Write one object a line, all or nothing; return how many."""
+    count = 0
+    with replacing(path) as stream:
+        for value in objects:
+            stream.write(to_line(value))
+            count += 1
+    return count
+
+
+def to_line(value: dict[str, Any]) -> str:
+    return json.dumps(value, ensure_ascii=False) + "\n"
