@@ -3,7 +3,6 @@
 import argparse
 import difflib
 import json
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -113,9 +112,7 @@ class Settings(BaseSettings):
     )
     preset: Annotated[
         Literal["2080ti", "3060", "3090", "4090", "cpu", "smoke"] | None, BeforeValidator(_text)
-    ] = _setting(
-        None, "settings for a card, or for no card at all"
-    )
+    ] = _setting(None, "settings for a card, or for no card at all")
 
     teacher_base_url: str = _setting("", "OpenAI-compatible server, such as http://127.0.0.1:8000/v1")
     teacher_concurrency: int = _setting(8, "requests to the teacher at once", ge=1, le=1024)
@@ -123,7 +120,9 @@ class Settings(BaseSettings):
     teacher_max_tokens: int = _setting(4096, "most tokens a reply of the teacher", ge=64, le=1_000_000)
     teacher_max_retries: int = _setting(4, "retries of a request that can succeed on retry", ge=0, le=100)
     samples_per_request: int = _setting(4, "samples asked for in one request", ge=1, le=50)
-    openai_api_key: SecretStr = _setting(SecretStr(""), "key of the teacher's server (environment or .env only)")
+    openai_api_key: SecretStr = _setting(
+        SecretStr(""), "key of the teacher's server (environment or .env only)"
+    )
 
     max_sample_chars: int = _setting(20_000, "longest sample in characters", ge=100, le=10_000_000)
     test_timeout: float = _setting(5.0, "seconds a sample's code and tests may run", gt=0, le=600)
@@ -179,7 +178,9 @@ def public_fields() -> dict[str, FieldInfo]:
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
     """Give `parser` one flag a setting. Values stay text here: the schema reads them."""
-    group = parser.add_argument_group("settings (flag > environment > .env > OUT_DIR/config.yaml > ./config.yaml > preset)")
+    group = parser.add_argument_group(
+        "settings (flag > environment > .env > OUT_DIR/config.yaml > ./config.yaml > preset)"
+    )
     for name, field in public_fields().items():
         group.add_argument(
             flag_of(name, field),
@@ -242,7 +243,9 @@ def from_yaml(path: Path) -> Source:
     for key, value in content.items():
         name = str(key).lower()
         if name == "openai_api_key":
-            problems.append(f"{key} ({path}): keys do not belong in a settings file; use the environment or .env")
+            problems.append(
+                f"{key} ({path}): keys do not belong in a settings file; use the environment or .env"
+            )
         elif name not in Settings.model_fields:
             names = [known.upper() for known in public_fields()]
             problems.append(f"{key} ({path}): unknown setting{_suggestion(str(key).upper(), names)}")
@@ -252,7 +255,10 @@ def from_yaml(path: Path) -> Source:
 
 
 def resolve(flags: Source, folder: Path = Path()) -> Settings:
-    """Merge all sources by precedence and check them; raise SettingsError naming every problem at once."""
+    """Merge all sources by precedence and check them; raise SettingsError naming every problem at once.
+
+    `.env` and `config.yaml` are looked for in `folder`, and a second `config.yaml` in OUT_DIR.
+    """
     sources = [flags, from_environment(), from_dotenv(folder / ".env")]
     user_file = from_yaml(folder / "config.yaml")
     out_dir = Path(str(_first([*sources, user_file], "out_dir", Settings.model_fields["out_dir"].default)))
@@ -278,25 +284,25 @@ def resolve(flags: Source, folder: Path = Path()) -> Settings:
 
 
 def load(path: Path) -> Settings:
-    """Read a run's config.json; the key, which is never stored, comes from the environment or .env."""
+    """Read a run's config.json. The key is never stored: `find_key` is for the one stage that needs it."""
     try:
         stored = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise SettingsError(f"{path} cannot be read ({error}); start a new run") from None
-    key = _first([from_environment(), from_dotenv(Path(".env"))], "openai_api_key", "")
     try:
-        return Settings(**stored, openai_api_key=key)
+        return Settings(**stored)
     except ValidationError as error:
         raise SettingsError(_listed(_explain(error, dict.fromkeys(stored, str(path))))) from None
 
 
-def require_teacher(settings: Settings) -> None:
+def find_key() -> str:
+    """The teacher's key from the environment or ./.env, or nothing."""
+    return str(_first([from_environment(), from_dotenv(Path(".env"))], "openai_api_key", ""))
+
+
+def require_teacher(settings: Settings, key: str) -> None:
     """Raise SettingsError if the teacher is a server and neither key nor address is known."""
-    if (
-        settings.teacher_model == BUILTIN_TEACHER
-        or settings.teacher_base_url
-        or settings.openai_api_key.get_secret_value()
-    ):
+    if settings.teacher_model == BUILTIN_TEACHER or settings.teacher_base_url or key:
         return
     raise SettingsError(
         f"the teacher {settings.teacher_model} needs a key or an address. Three ways out:\n"
@@ -317,7 +323,10 @@ def allowed(name: str) -> str:
     bounds = [
         f"{sign} {schema[key]:g}" if isinstance(schema[key], float) else f"{sign} {schema[key]}"
         for key, sign in (
-            ("minimum", "at least"), ("exclusiveMinimum", "above"), ("maximum", "at most"), ("exclusiveMaximum", "below")
+            ("minimum", "at least"),
+            ("exclusiveMinimum", "above"),
+            ("maximum", "at most"),
+            ("exclusiveMaximum", "below"),
         )
         if key in schema
     ]
@@ -333,7 +342,9 @@ def _explain(error: ValidationError, origins: Mapping[str, str]) -> list[str]:
     for item in error.errors():
         name = str(item["loc"][0])
         value = "(hidden)" if name == "openai_api_key" else repr(item["input"])
-        problems.append(f"{name.upper()} = {value} ({origins.get(name, 'default')}): allowed is {allowed(name)}")
+        problems.append(
+            f"{name.upper()} = {value} ({origins.get(name, 'default')}): allowed is {allowed(name)}"
+        )
     return problems
 
 

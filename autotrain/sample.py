@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from autotrain.errors import AutotrainError, Refused
 from autotrain.jsonl import BadLine, read_jsonl
 
 TaskType = Literal[
@@ -89,6 +90,18 @@ def read_samples(path: Path) -> Iterator[tuple[int, Sample | BadLine]]:
             yield number, value
         else:
             yield number, parse_sample(value, number)
+
+
+def load_samples(path: Path) -> list[Sample]:
+    """All samples of a validated file; raise AutotrainError at a bad line, Refused if there is no sample."""
+    samples = []
+    for number, sample in read_samples(path):
+        if isinstance(sample, BadLine):
+            raise AutotrainError(f"{path} line {number}: {sample.reason}; 02_validate.py drops such lines")
+        samples.append(sample)
+    if not samples:
+        raise Refused(f"{path} holds no sample")
+    return samples
 
 
 def parse_sample(value: dict[str, Any], number: int) -> Sample | BadLine:

@@ -1,0 +1,1 @@
+"""What a model can do: answers to held-out tasks, run, counted and compared."""

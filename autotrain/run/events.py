@@ -1,0 +1,97 @@
+"""events.jsonl: what happened, one object a line, only ever appended."""
+
+import json
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+from autotrain.jsonl import read_objects
+from autotrain.redact import redact
+from autotrain.run.state import add, timestamp
+
+EVENT_VERSION = "1.0"
+Level = Literal["info", "warn", "error", "success"]
+EventType = Literal[
+    "pipeline_start",
+    "pipeline_stop",
+    "pipeline_complete",
+    "pipeline_error",
+    "round_start",
+    "round_end",
+    "stage_start",
+    "stage_end",
+    "stage_skip",
+    "progress",
+    "error",
+]
+
+
+def append_event(
+    path: Path,
+    run_id: str,
+    event_type: EventType,
+    message: str,
+    *,
+    round_number: int = 0,
+    stage: str | None = None,
+    level: Level = "info",
+    counters_delta: dict[str, Any] | None = None,
+    usage_delta: dict[str, Any] | None = None,
+    artifact_paths: Sequence[str] = (),
+    error: str | None = None,
+) -> None:
+    """Append one event (version 1.0) with a single write call. Texts are redacted and cut here."""
+    event = {
+        "event_version": EVENT_VERSION,
+        "ts": timestamp(),
+        "run_id": run_id,
+        "round": round_number,
+        "stage": stage,
+        "level": level,
+        "event_type": event_type,
+        "message": redact(message, 500),
+        "counters_delta": counters_delta or {},
+        "usage_delta": usage_delta or {},
+        "artifact_paths": list(artifact_paths),
+        "error": None if error is None else redact(error, 200),
+    }
+    line = (json.dumps(event, ensure_ascii=False) + "\n").encode()
+    descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o666)
+    try:
+        os.write(descriptor, line)
+    finally:
+        os.close(descriptor)
+
+
+def cut_torn_line(path: Path) -> None:
+    """Remove what a killed writer left of an unfinished last line."""
+    if not path.exists():
+        return
+    with path.open("rb+") as stream:
+        size = stream.seek(0, os.SEEK_END)
+        position = size
+        while position > 0:
+            start = max(0, position - 65536)
+            stream.seek(start)
+            newline = stream.read(position - start).rfind(b"\n")
+            if newline >= 0:
+                position = start + newline + 1
+                break
+            position = start
+        if position < size:
+            stream.truncate(position)
+
+
+def sum_deltas(path: Path) -> tuple[dict[str, Any], dict[str, Any], dict[tuple[int, str], dict[str, Any]]]:
+    """Add up all deltas: the run's counters, its usage, and the counters by (round, stage)."""
+    counters: dict[str, Any] = {}
+    usage: dict[str, Any] = {}
+    by_stage: dict[tuple[int, str], dict[str, Any]] = {}
+    if path.exists():
+        for event in read_objects(path):
+            add(counters, event["counters_delta"])
+            add(usage, event["usage_delta"])
+            if event["stage"]:
+                add(by_stage.setdefault((event["round"], event["stage"]), {}), event["counters_delta"])
+    return counters, usage, by_stage

@@ -1,0 +1,112 @@
+"""The book-keeping of a run: every event is written down and added to the state in one step."""
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from autotrain.run.events import EventType, Level, append_event, cut_torn_line, sum_deltas
+from autotrain.run.paths import RunPaths
+from autotrain.run.state import RunStatus, StageRecord, StageStatus, add, load_state, save_state, timestamp
+
+
+class Journal:
+    """The open state and events of one run. One process at a time writes them: the stage, or the loop between stages."""
+
+    def __init__(self, paths: RunPaths) -> None:
+        self.paths = paths
+        self.state = load_state(paths.state)
+        cut_torn_line(paths.events)
+
+    def record(
+        self,
+        event_type: EventType,
+        message: str,
+        *,
+        round_number: int = 0,
+        stage: str | None = None,
+        level: Level = "info",
+        counters: dict[str, Any] | None = None,
+        usage: dict[str, Any] | None = None,
+        artifacts: Sequence[Path] = (),
+        error: str | None = None,
+    ) -> None:
+        """Append an event and add its deltas to state.json."""
+        counters = {key: value for key, value in (counters or {}).items() if value}
+        usage = {key: value for key, value in (usage or {}).items() if value}
+        append_event(
+            self.paths.events,
+            self.state.run_id,
+            event_type,
+            message,
+            round_number=round_number,
+            stage=stage,
+            level=level,
+            counters_delta=counters,
+            usage_delta=usage,
+            artifact_paths=[os.path.relpath(path, self.paths.root) for path in artifacts],
+            error=error,
+        )
+        add(self.state.counters, counters)
+        add(self.state.usage, usage)
+        if stage is not None and (record := self.state.stage(round_number, stage)) is not None:
+            add(record.counts, counters)
+        save_state(self.paths.state, self.state)
+
+    def set_status(self, status: RunStatus, error: str | None = None) -> None:
+        self.state.status = status
+        self.state.error = error
+        save_state(self.paths.state, self.state)
+
+    def start_stage(self, round_number: int, name: str) -> None:
+        """Open a stage. What an unfinished earlier attempt had counted is taken back first."""
+        earlier = self.state.stage(round_number, name)
+        undo = {key: -value for key, value in earlier.counts.items()} if earlier else {}
+        record = StageRecord(
+            started_at=timestamp(), pid=os.getpid(), process_started=psutil.Process().create_time()
+        )
+        record.counts = dict(earlier.counts) if earlier else {}
+        self.state.stages.setdefault(str(round_number), {})[name] = record
+        self.state.current_round = round_number
+        self.state.current_stage = name
+        self.state.status = "running"
+        self.state.error = None
+        message = f"{name} starts" if earlier is None else f"{name} starts again"
+        self.record("stage_start", message, round_number=round_number, stage=name, counters=undo)
+
+    def end_stage(
+        self,
+        round_number: int,
+        name: str,
+        status: StageStatus,
+        message: str,
+        *,
+        artifacts: Sequence[Path] = (),
+        error: str | None = None,
+    ) -> None:
+        """Close a stage: completed, or why not. A stage is complete when this says so."""
+        record = self.state.stages[str(round_number)][name]
+        record.status, record.ended_at, record.pid, record.process_started = status, timestamp(), None, None
+        level: Level = "success" if status == "completed" else "warn" if status == "stopped" else "error"
+        event: EventType = "stage_end" if status in ("completed", "stopped") else "error"
+        self.record(
+            event,
+            message,
+            round_number=round_number,
+            stage=name,
+            level=level,
+            artifacts=artifacts,
+            error=error,
+        )
+
+    def reconcile(self) -> None:
+        """Make the state agree with the events, which are written first, after a crash between the two."""
+        counters, usage, by_stage = sum_deltas(self.paths.events)
+        self.state.counters, self.state.usage = counters, usage
+        for (round_number, name), counts in by_stage.items():
+            record = self.state.stage(round_number, name)
+            if record is not None:
+                record.counts = counts
+        save_state(self.paths.state, self.state)

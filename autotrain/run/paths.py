@@ -1,0 +1,110 @@
+"""Where everything a run writes has its place. No other module builds such a name."""
+
+import re
+import secrets
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+RUN_ID = re.compile(r"run_\d{8}_\d{6}_[0-9a-f]{6}")
+
+
+@dataclass(frozen=True)
+class RunPaths:
+    """The files of the run in `root`."""
+
+    root: Path
+
+    @property
+    def config(self) -> Path:
+        return self.root / "config.json"
+
+    @property
+    def state(self) -> Path:
+        return self.root / "state.json"
+
+    @property
+    def events(self) -> Path:
+        return self.root / "events.jsonl"
+
+    @property
+    def control(self) -> Path:
+        return self.root / "control.json"
+
+    @property
+    def data(self) -> Path:
+        return self.root / "data"
+
+    @property
+    def eval(self) -> Path:
+        return self.root / "eval"
+
+    @property
+    def best_adapter(self) -> Path:
+        return self.root / "best_adapter"
+
+    def responses(self, round_number: int) -> Path:
+        return self.data / f"responses_round_{round_number}.jsonl"
+
+    def raw(self, round_number: int) -> Path:
+        return self.data / f"raw_round_{round_number}.jsonl"
+
+    def clean(self, round_number: int) -> Path:
+        return self.data / f"clean_round_{round_number}.jsonl"
+
+    def rejected(self, round_number: int) -> Path:
+        return self.data / f"rejected_round_{round_number}.jsonl"
+
+    def tested(self, round_number: int) -> Path:
+        return self.data / f"tested_round_{round_number}.jsonl"
+
+    def failed(self, round_number: int) -> Path:
+        return self.data / f"failed_round_{round_number}.jsonl"
+
+    def train(self, round_number: int) -> Path:
+        return self.data / f"train_round_{round_number}.jsonl"
+
+    def val(self, round_number: int) -> Path:
+        return self.data / f"val_round_{round_number}.jsonl"
+
+    def adapter(self, round_number: int) -> Path:
+        """The finished adapter; `checkpoints` lies beside it."""
+        return self.root / f"out_lora_round_{round_number}" / "final"
+
+    def report(self, round_number: int) -> Path:
+        return self.eval / f"report_round_{round_number}.json"
+
+    def report_text(self, round_number: int) -> Path:
+        return self.eval / f"report_round_{round_number}.md"
+
+    def answers(self, round_number: int) -> Path:
+        return self.eval / f"answers_round_{round_number}.jsonl"
+
+
+@dataclass(frozen=True)
+class OutPaths:
+    """The top of OUT_DIR: the runs, the lock, and links to the newest run's things."""
+
+    root: Path
+
+    @property
+    def runs(self) -> Path:
+        return self.root / "runs"
+
+    @property
+    def lock(self) -> Path:
+        return self.root / "pipeline.pid"
+
+    def run(self, run_id: str) -> RunPaths:
+        return RunPaths(self.runs / run_id)
+
+    def run_ids(self) -> list[str]:
+        """The runs here, oldest first."""
+        if not self.runs.is_dir():
+            return []
+        return sorted(folder.name for folder in self.runs.iterdir() if RUN_ID.fullmatch(folder.name))
+
+
+def new_run_id(now: datetime) -> str:
+    """run_YYYYmmdd_HHMMSS_xxxxxx, unique and sorted by time."""
+    return f"run_{now:%Y%m%d_%H%M%S}_{secrets.token_hex(3)}"

@@ -1,0 +1,173 @@
+"""What every stage script shares: where its settings come from, how it reports, how it ends."""
+
+import argparse
+import sys
+import time
+import traceback
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from autotrain.config import Settings, add_flags, from_flags, load, resolve
+from autotrain.errors import AutotrainError, Refused, SettingsError, StopRequested
+from autotrain.redact import redact
+from autotrain.run.control import read_request
+from autotrain.run.journal import Journal
+from autotrain.run.paths import RunPaths
+from autotrain.run.state import StageStatus
+
+PAUSE_POLL_SECONDS = 0.5
+
+
+@dataclass(frozen=True)
+class Done:
+    """What a finished stage says: one line for people, and the files it made."""
+
+    message: str
+    artifacts: Sequence[Path] = ()
+
+
+@dataclass
+class Stage:
+    """A stage at work: its settings, and the door to the run's journal if it is part of one."""
+
+    name: str
+    settings: Settings
+    round_number: int = 1
+    journal: Journal | None = None
+    _gauges: dict[str, float] = field(default_factory=dict)
+
+    def say(self, message: str) -> None:
+        """Print a line for the person watching."""
+        print(f"  [round {self.round_number} · {self.name}] {redact(message, 500)}", flush=True)
+
+    def progress(
+        self,
+        message: str,
+        counters: Mapping[str, Any] | None = None,
+        usage: Mapping[str, Any] | None = None,
+        gauges: Mapping[str, float] | None = None,
+    ) -> None:
+        """Record what came to pass. `gauges` are values that replace the last one, such as the loss."""
+        if self.journal is None:
+            return
+        deltas = dict(counters or {})
+        for name, value in (gauges or {}).items():
+            deltas[name] = round(value - self.journal.state.counters.get(name, 0), 6)
+        self.journal.record(
+            "progress",
+            message,
+            round_number=self.round_number,
+            stage=self.name,
+            counters=deltas,
+            usage=dict(usage or {}),
+        )
+
+    def check_control(self) -> None:
+        """A safe point: wait here while paused; raise StopRequested if asked to stop."""
+        if self.journal is None:
+            return
+        paused = False
+        while (request := read_request(self.journal.paths.control)) != "run":
+            if request == "stop":
+                raise StopRequested("stopped on request; ./scripts/loop.sh --resume goes on from here")
+            if not paused:
+                self.say("paused; python -m autotrain.control resume goes on")
+                self.journal.set_status("paused")
+                paused = True
+            time.sleep(PAUSE_POLL_SECONDS)
+        if paused:
+            self.say("goes on")
+            self.journal.set_status("running")
+
+
+def run_stage(
+    name: str,
+    description: str,
+    in_round: Callable[[Stage, RunPaths], Done],
+    on_files: Callable[[Stage, argparse.Namespace], Done],
+    files: Mapping[str, str],
+    argv: Sequence[str] | None = None,
+) -> int:
+    """Run one stage as a program and return its exit status.
+
+    `in_round` does the work inside a run (`--run DIR --round N`, settings from its config.json);
+    `on_files` does it on a user's files, whose flags and help texts are `files`.
+    """
+    parser = argparse.ArgumentParser(description=description, allow_abbrev=False)
+    group = parser.add_argument_group("inside a run (used by loop.sh)")
+    group.add_argument("--run", type=Path, metavar="DIR", help="folder of the run")
+    group.add_argument("--round", type=int, metavar="N", help="number of the round, from 1")
+    group = parser.add_argument_group("on files of your own")
+    for flag, help_text in files.items():
+        group.add_argument(flag, type=Path, metavar="PATH", help=help_text)
+    add_flags(parser)
+    arguments = sys.argv[1:] if argv is None else argv
+    try:
+        source, options = from_flags(parser, arguments)
+        if options.run is not None:
+            if source.problems or options.round is None:
+                raise SettingsError(
+                    "\n".join([*source.problems, "a stage of a run takes --run DIR --round N"])
+                )
+            return _in_run(name, in_round, options.run, options.round)
+        done = on_files(Stage(name, resolve(source)), options)
+        print(done.message)
+        return 0
+    except AutotrainError as error:
+        print(f"{name}: {redact_lines(str(error))}", file=sys.stderr)
+        return error.exit_status
+    except KeyboardInterrupt:
+        print(f"{name}: interrupted", file=sys.stderr)
+        return StopRequested.exit_status
+
+
+def _in_run(name: str, work: Callable[[Stage, RunPaths], Done], root: Path, round_number: int) -> int:
+    paths = RunPaths(root)
+    journal = Journal(paths)
+    stage = Stage(name, load(paths.config), round_number, journal)
+    if journal.state.is_complete(round_number, name):
+        journal.record("stage_skip", f"{name} is already complete", round_number=round_number, stage=name)
+        stage.say("already complete")
+        return 0
+    journal.start_stage(round_number, name)
+    started = time.monotonic()
+    try:
+        stage.check_control()
+        done = work(stage, paths)
+    except AutotrainError as error:
+        status, run_status = _ending(error)
+        journal.end_stage(round_number, name, status, str(error), error=str(error))
+        journal.set_status(run_status, redact(str(error), 200))
+        raise
+    except Exception as error:
+        message = f"{type(error).__name__}: {error}"
+        traceback.print_exc()
+        journal.end_stage(round_number, name, "failed", message, error=message)
+        journal.set_status("failed", redact(message, 200))
+        return AutotrainError.exit_status
+    journal.end_stage(round_number, name, "completed", done.message, artifacts=done.artifacts)
+    stage.say(f"{done.message} ({time.monotonic() - started:.0f} s)")
+    return 0
+
+
+def _ending(error: AutotrainError) -> tuple[StageStatus, Any]:
+    if isinstance(error, StopRequested):
+        return "stopped", "stopped"
+    if isinstance(error, Refused):
+        return "refused", "refused"
+    return "failed", "failed"
+
+
+def redact_lines(text: str) -> str:
+    """`redact` for a message of several lines."""
+    return "\n".join(redact(line, 500) for line in text.split("\n"))
+
+
+def required(options: argparse.Namespace, *names: str) -> list[Path]:
+    """The paths a user must give when the stage runs on files; raise SettingsError naming the missing."""
+    missing = [f"--{name}" for name in names if getattr(options, name) is None]
+    if missing:
+        raise SettingsError(f"missing {' and '.join(missing)}; --help shows how the stage is used")
+    return [getattr(options, name) for name in names]

@@ -1,0 +1,94 @@
+"""state.json: where the run is. Replaced whole, readable at every instant."""
+
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from autotrain.errors import AutotrainError
+from autotrain.files import replace_text
+
+SCHEMA_VERSION = 1
+STAGES = ("generate", "validate", "gate", "train", "evaluate")
+
+RunStatus = Literal["running", "paused", "stopping", "stopped", "completed", "failed", "refused"]
+StageStatus = Literal["running", "completed", "stopped", "failed", "refused"]
+
+
+class StageRecord(BaseModel):
+    """One stage of one round. `counts` is what this stage added to the run's counters."""
+
+    status: StageStatus = "running"
+    started_at: str
+    ended_at: str | None = None
+    counts: dict[str, int | float] = Field(default_factory=dict)
+    pid: int | None = None
+    # With the pid, this tells our process from a later one that was given the same number.
+    process_started: float | None = None
+
+
+class Best(BaseModel):
+    """The promoted adapter and its score on that round's held-out items: pass@1, or else the loss."""
+
+    round: int
+    metric: str
+    score: float
+
+
+class State(BaseModel):
+    """All of state.json."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    schema_version: int = SCHEMA_VERSION
+    run_id: str
+    status: RunStatus = "running"
+    current_round: int = 0
+    current_stage: str | None = None
+    stages: dict[str, dict[str, StageRecord]] = Field(default_factory=dict)
+    counters: dict[str, int | float] = Field(default_factory=dict)
+    usage: dict[str, int | float] = Field(default_factory=dict)
+    best: Best | None = None
+    pid: int | None = None
+    started_at: str
+    updated_at: str
+    error: str | None = None
+
+    def stage(self, round_number: int, name: str) -> StageRecord | None:
+        return self.stages.get(str(round_number), {}).get(name)
+
+    def is_complete(self, round_number: int, name: str) -> bool:
+        record = self.stage(round_number, name)
+        return record is not None and record.status == "completed"
+
+
+def timestamp() -> str:
+    """Now, as every file of a run writes it: ISO 8601, UTC."""
+    return datetime.now(timezone.utc).isoformat(timespec="milliseconds")
+
+
+def load_state(path: Path) -> State:
+    """Read state.json; raise AutotrainError if it is missing or not ours."""
+    try:
+        return State.model_validate_json(path.read_bytes())
+    except OSError as error:
+        raise AutotrainError(f"{path} cannot be read ({error.strerror}); start a new run") from None
+    except ValidationError as error:
+        raise AutotrainError(
+            f"{path} is damaged ({error.error_count()} problems, first: {error.errors()[0]['msg']}); "
+            "restore it from a backup or start a new run"
+        ) from None
+
+
+def save_state(path: Path, state: State) -> None:
+    """Write state.json atomically, stamped with the time."""
+    state.updated_at = timestamp()
+    replace_text(path, state.model_dump_json(indent=2) + "\n")
+
+
+def add(totals: dict[str, int | float], deltas: dict[str, Any]) -> None:
+    """Add `deltas` to `totals` in place."""
+    for key, value in deltas.items():
+        total = totals.get(key, 0) + value
+        totals[key] = round(total, 6) if isinstance(total, float) else total

@@ -1,0 +1,103 @@
+"""What a run came to, in a short text that says nothing the files do not."""
+
+import json
+from typing import Any
+
+from autotrain.config import Settings, load
+from autotrain.evaluate.report import show_comparison, show_rate
+from autotrain.run.paths import RunPaths
+from autotrain.run.state import State, load_state
+
+# The funnel, in order: counter and words.
+FUNNEL = (
+    ("teacher_generated", "generated"),
+    ("teacher_failed", "replies or samples that could not be used"),
+    ("rejected_schema", "dropped: malformed"),
+    ("rejected_length", "dropped: too long"),
+    ("rejected_secret", "dropped: holds a secret"),
+    ("rejected_duplicate", "dropped: duplicate"),
+    ("rejected_contaminated", "dropped: contaminated"),
+    ("validated_ok", "valid"),
+    ("test_fail", "dropped: claim disproved by running it"),
+    ("test_skipped", "kept without execution (nothing to run, or not run)"),
+    ("test_pass", "kept, claim proved by running it"),
+)
+
+
+def summary_text(paths: RunPaths) -> str:
+    """The end of a run: status, funnel, base against best, and what to do next."""
+    state = load_state(paths.state)
+    settings = load(paths.config)
+    lines = [f"summary of {state.run_id}: {state.status}"]
+    if state.error:
+        lines.append(f"  {state.error}")
+    lines += _funnel(state)
+    report = _last_report(paths, state)
+    if report is not None:
+        lines += _scores(report, state)
+    lines += ["", "next", *(f"  {line}" for line in _next_steps(paths, state, settings))]
+    return "\n".join(lines)
+
+
+def _funnel(state: State) -> list[str]:
+    rows = [(int(state.counters.get(name, 0)), words) for name, words in FUNNEL]
+    shown = [(count, words) for count, words in rows if count]
+    if not shown:
+        return []
+    width = len(str(max(count for count, _ in shown)))
+    lines = ["", "samples", *(f"  {count:>{width}}  {words}" for count, words in shown)]
+    if state.usage:
+        cost = ", ".join(f"{name.replace('_', ' ')} {value:g}" for name, value in state.usage.items())
+        lines.append(f"  teacher: {cost}")
+    return lines
+
+
+def _last_report(paths: RunPaths, state: State) -> dict[str, Any] | None:
+    for round_number in range(state.current_round, 0, -1):
+        if paths.report(round_number).exists():
+            report: dict[str, Any] = json.loads(paths.report(round_number).read_text(encoding="utf-8"))
+            return report
+    return None
+
+
+def _scores(report: dict[str, Any], state: State) -> list[str]:
+    """Base and best on the last report's items, which both answered."""
+    models = report["models"]
+    best_role = "new" if report["decision"]["promoted"] else "best"
+    lines = ["", f"on {report['items']} held-out items (last evaluated: round {report['round']})"]
+    lines.append(f"  base             {_score(models['base'])}")
+    if state.best is not None and best_role in models:
+        lines.append(f"  best, round {state.best.round:<4} {_score(models[best_role])}")
+        title = "this round against base" if best_role == "new" else "best so far against base"
+        if title in report["comparisons"]:
+            lines.append(f"  best against base: {show_comparison(report['comparisons'][title])}")
+    else:
+        lines.append(f"  round {report['round']:<10} {_score(models['new'])}")
+        lines.append("  no adapter beat the base model, so there is no best_adapter")
+    lines.append(f"  execution: {report['execution']}")
+    return lines
+
+
+def _score(model: dict[str, Any]) -> str:
+    total = model["total"]
+    if total["pass_at_1"] is None:
+        return f"validation loss {total['validation_loss']}, format {show_rate(total['format_compliance'])}"
+    return f"pass@1 {show_rate(total['pass_at_1'])}"
+
+
+def _next_steps(paths: RunPaths, state: State, settings: Settings) -> list[str]:
+    resume = f"./scripts/loop.sh --resume {state.run_id}"
+    if str(settings.out_dir) not in ("autotrain", "./autotrain"):
+        resume += f" --out-dir {settings.out_dir}"
+    if state.status in ("stopped", "paused", "running"):
+        return [f"go on: {resume}"]
+    if state.status in ("failed", "refused"):
+        return [f"events: {paths.events}", f"after mending the cause: {resume}"]
+    steps = []
+    if state.current_round and paths.report_text(state.current_round).exists():
+        steps.append(f"read the report: {paths.report_text(state.current_round)}")
+    if state.best is not None:
+        steps.append(f"use the adapter: {paths.best_adapter} (its README.md shows how)")
+    else:
+        steps.append("try more samples (--samples), more rounds (--rounds) or another learning rate (--lr)")
+    return steps

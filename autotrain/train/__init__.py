@@ -1,0 +1,1 @@
+"""From tested samples to an adapter: split, chat rendering, base models, QLoRA."""

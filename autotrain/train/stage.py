@@ -1,0 +1,173 @@
+"""Stage 04: tested samples → train and held-out samples → adapter."""
+
+import argparse
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from autotrain.errors import AutotrainError, Refused
+from autotrain.jsonl import write_jsonl
+from autotrain.run.paths import RunPaths
+from autotrain.run.stage import Done, Stage, required
+from autotrain.sample import Sample, load_samples
+from autotrain.train.card import read_manifest, write_card, write_manifest
+from autotrain.train.models import load_tokenizer, resolve_base, sha256_of
+from autotrain.train.qlora import SECONDS_BETWEEN_LINES, Step, Trained, train_adapter
+from autotrain.train.render import render_digest
+from autotrain.train.split import replay, split
+
+
+def in_round(stage: Stage, paths: RunPaths) -> Done:
+    """Split the round's tested samples, then train from the best adapter so far (or from the base)."""
+    round_number = stage.round_number
+    settings = stage.settings
+    earlier_train = _earlier(paths, round_number)
+    earlier_val = load_samples(paths.val(round_number - 1)) if round_number > 1 else []
+    divided = split(
+        load_samples(paths.tested(round_number)),
+        settings.val_ratio,
+        settings.seed + round_number,
+        earlier_train,
+        earlier_val,
+    )
+    replayed = replay(
+        earlier_train, round(settings.replay_ratio * len(divided.train)), settings.seed + round_number
+    )
+    training = divided.train + replayed
+    if not divided.train:
+        raise Refused(f"no sample is left to train on in round {round_number}; raise SAMPLES_PER_ROUND")
+    write_jsonl(paths.train(round_number), (sample.to_json() for sample in training))
+    write_jsonl(paths.val(round_number), (sample.to_json() for sample in [*earlier_val, *divided.val]))
+    message = f"{len(divided.train)} new and {len(replayed)} earlier samples to train on, {len(divided.val)} newly held out"
+    stage.say(message)
+    stage.progress(
+        message,
+        {
+            "train_samples": len(training),
+            "val_samples": len(divided.val),
+            "split_dropped": len(divided.dropped),
+        },
+    )
+    assert stage.journal is not None
+    best = stage.journal.state.best
+    final = paths.adapter(round_number)
+    trained = _train(
+        stage,
+        training,
+        final,
+        final.parent / "checkpoints",
+        start_from=paths.adapter(best.round) if best else None,
+        facts={
+            "run_id": stage.journal.state.run_id,
+            "round": round_number,
+            "data": {
+                path.name: sha256_of(path) for path in (paths.train(round_number), paths.val(round_number))
+            },
+        },
+    )
+    return Done(
+        f"{trained.steps} steps on {trained.samples} samples, loss {trained.loss:g}, "
+        f"{trained.tokens / max(trained.seconds, 0.1):.0f} tokens/s",
+        [paths.train(round_number), paths.val(round_number), final],
+    )
+
+
+def on_files(stage: Stage, options: argparse.Namespace) -> Done:
+    """Train on a user's own file."""
+    data, output = required(options, "data", "output")
+    if output.exists():
+        raise AutotrainError(f"{output} exists already; choose another --output or remove it")
+    samples = load_samples(data)
+    trained = _train(
+        stage,
+        samples,
+        output,
+        output.with_name(output.name + ".checkpoints"),
+        start_from=None,
+        facts={"run_id": "files", "round": 0, "data": {data.name: sha256_of(data)}},
+    )
+    return Done(f"{output}: {trained.steps} steps on {trained.samples} samples, loss {trained.loss:g}")
+
+
+def _earlier(paths: RunPaths, round_number: int) -> list[Sample]:
+    """Every sample trained on in earlier rounds, once."""
+    found: dict[str, Sample] = {}
+    for earlier in range(1, round_number):
+        found.update((sample.id, sample) for sample in load_samples(paths.train(earlier)))
+    return list(found.values())
+
+
+def _train(
+    stage: Stage,
+    samples: Sequence[Sample],
+    final: Path,
+    checkpoints: Path,
+    *,
+    start_from: Path | None,
+    facts: dict[str, Any],
+) -> Trained:
+    """Train into a folder beside `final` that takes its place when whole."""
+    settings = stage.settings
+    unfinished = final.with_name(f".{final.name}.tmp")
+    shutil.rmtree(unfinished, ignore_errors=True)
+    earlier = read_manifest(start_from) if start_from else None
+    trained = train_adapter(
+        samples,
+        settings,
+        unfinished,
+        checkpoints,
+        start_from=start_from,
+        on_step=_reporter(stage),
+        check_control=stage.check_control,
+    )
+    base = resolve_base(settings.base_model)
+    manifest = {
+        **facts,
+        "base_model": settings.base_model,
+        "base_path": base,
+        "start_from": None
+        if earlier is None
+        else {"round": earlier["round"], "adapter": earlier["adapter_sha256"]},
+        "adapter_sha256": sha256_of(unfinished / "adapter_model.safetensors"),
+        "render_sha256": render_digest(load_tokenizer(str(unfinished), settings)),
+        "training": trained.__dict__,
+        "settings": settings.model_dump(mode="json", exclude={"openai_api_key", "out_dir"}),
+    }
+    write_card(unfinished, manifest)
+    write_manifest(unfinished, manifest)
+    shutil.rmtree(final, ignore_errors=True)
+    unfinished.rename(final)
+    shutil.rmtree(checkpoints, ignore_errors=True)
+    if trained.too_long:
+        stage.say(
+            f"{trained.too_long} samples are longer than SEQ_LEN = {settings.seq_len} and were left out"
+        )
+        stage.progress("samples longer than SEQ_LEN left out", {"rejected_length": trained.too_long})
+    return trained
+
+
+def _reporter(stage: Stage) -> Any:
+    """Write every step into the events, and a line with the time left every few seconds."""
+    first: list[Step] = []
+    last_line = [0.0]
+    done = [0]
+
+    def report(step: Step) -> None:
+        if not first:
+            first.append(step)
+        stage.progress(
+            f"step {step.step}/{step.steps} loss {step.loss:.4f} lr {step.learning_rate:.2e} tokens {step.tokens}",
+            {"train_step": step.step - done[0]},
+            gauges={"train_loss": step.loss},
+        )
+        done[0] = step.step
+        if step.seconds - last_line[0] >= SECONDS_BETWEEN_LINES or step.step == step.steps:
+            last_line[0] = step.seconds
+            ahead = step.steps - step.step
+            here = step.step - first[0].step + 1
+            stage.say(
+                f"step {step.step}/{step.steps}, loss {step.loss:.3f}, {ahead * step.seconds / here:.0f} s left"
+            )
+
+    return report

@@ -1,0 +1,14 @@
+"""Stage 04: train an adapter with QLoRA."""
+
+import sys
+
+from autotrain.train.stage import in_round, on_files
+from autotrain.run.stage import run_stage
+
+FILES = {
+    "--data": "samples to train on",
+    "--output": "folder for the adapter",
+}
+
+if __name__ == "__main__":
+    sys.exit(run_stage("train", str(__doc__), in_round, on_files, FILES))

@@ -1,0 +1,61 @@
+#!/usr/bin/env bash
+# Teach, check, train, measure; again. One line a stage; the settings are in README.md and --help.
+#
+#   ./scripts/loop.sh --preset cpu            no GPU, no key, no network
+#   ./scripts/loop.sh --resume                go on where the newest run stopped
+#   ./scripts/loop.sh --dry-run               print the plan, start nothing
+#
+# Exit status: 0 done · 1 failed · 2 bad settings · 3 stopped on request, resumable · 4 refused
+set -euo pipefail
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+. "$here/setup.sh"
+
+# Python checks the settings, makes the run, locks OUT_DIR and executes this file again with --drive:
+# the lock then lives exactly as long as this shell and its stages.
+if [ "${1:-}" != --drive ]; then
+  exec "$PYTHON" -m autotrain.run start --loop "$here/loop.sh" "$@"
+fi
+run=$2
+rounds=$3
+
+# Only the teacher's stage gets to see the key.
+key=${OPENAI_API_KEY:-}
+unset OPENAI_API_KEY
+
+step() { "$PYTHON" -m autotrain.run "$@"; }
+
+# Ctrl-C or a kill: the stage finishes what it has in hand; a second one ends it at once.
+child=
+asked=
+interrupt() {
+  if [ -n "$asked" ]; then
+    [ -z "$child" ] || kill -KILL "$child" 2>/dev/null || true
+    trap '' INT TERM HUP
+    step finish "$run" 3 || exit 3
+  fi
+  asked=1
+  echo "stopping after the item in hand; once more to end at once (both are resumable)" >&2
+  (trap '' INT TERM HUP && step stop "$run")
+}
+trap interrupt INT TERM HUP
+
+# In the background, because bash runs a trap at once only while it waits; background jobs ignore Ctrl-C.
+stage() {
+  local status
+  "$PYTHON" "$here/$1" --run "$run" --round "$round" &
+  child=$!
+  while status=0 && wait "$child" || status=$?; kill -0 "$child" 2>/dev/null; do :; done
+  child=
+  [ "$status" -eq 0 ] || step finish "$run" "$status" || exit $?
+}
+
+for ((round = 1; round <= rounds; round++)); do
+  step round-start "$run" "$round"
+  OPENAI_API_KEY=$key stage 01_teacher_generate.py # topics  -> raw
+  stage 02_validate.py                             # raw     -> clean
+  stage 03_unit_gate.py                            # clean   -> tested
+  stage 04_train_qlora.py                          # tested  -> train, val, adapter
+  stage 05_eval.py                                 # adapter -> report, best_adapter
+  step round-end "$run" "$round"
+done
+step finish "$run" 0
