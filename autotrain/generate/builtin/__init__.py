@@ -1,0 +1,59 @@
+"""The builtin teacher: programming tasks composed without a language model, each checked by running it."""
+
+from collections.abc import Iterator, Mapping
+
+from autotrain.generate.builtin.concepts import CONCEPTS
+from autotrain.generate.builtin.dice import Dice
+from autotrain.generate.builtin.running import verify
+from autotrain.generate.builtin.tasks import MAKERS, SHARES, Task
+from autotrain.sample import Metadata, Sample
+
+__all__ = ["builtin_samples"]
+
+PROMPT_VERSION = "builtin-1"
+
+
+def builtin_samples(
+    count: int, seed: int, round_number: int, weights: Mapping[str, float] | None = None
+) -> Iterator[Sample]:
+    """Yield exactly `count` samples, the same ones for the same seed and round.
+
+    `weights` maps a concept or a task type to how much more (or less) of it is wanted than by default,
+    1.0; names that are not known are ignored.
+    """
+    dice = Dice(f"builtin/{seed}/{round_number}", weights)
+    seen: set[tuple[str, str]] = set()
+    for index in range(1, count + 1):
+        sample = draw_sample(dice, f"r{round_number}-{index:05d}", round_number)
+        while (sample.instruction, sample.input) in seen:
+            sample = draw_sample(dice, sample.id, round_number)
+        seen.add((sample.instruction, sample.input))
+        yield sample
+
+
+def draw_sample(dice: Dice, name: str, round_number: int) -> Sample:
+    task_type = dice.named(SHARES)
+    while True:
+        concept = dice.named({key: share for key, (_, share) in CONCEPTS.items()})
+        problem = CONCEPTS[concept][0](dice)
+        verified = verify(problem) if problem else None
+        task: Task | None = None
+        if problem and verified:
+            task = MAKERS[task_type](dice, problem, verified)
+        if problem and task:
+            break
+    metadata = Metadata.model_validate(
+        {
+            "task_type": task_type,
+            "response_format": task.response_format,
+            "entry_point": problem.name,
+            "concepts": list(problem.concepts),
+            "difficulty": problem.difficulty,
+            "round": round_number,
+            "teacher_model": "builtin",
+            "prompt_version": PROMPT_VERSION,
+            **task.extra,
+        }
+    )
+    return Sample(id=name, instruction=task.instruction, input=task.input, output=task.output,
+                  tests=task.tests, metadata=metadata)  # fmt: skip

@@ -1,0 +1,37 @@
+"""Seeded choices that lean towards what a caller wants more of."""
+
+import random
+from collections.abc import Mapping, Sequence
+from typing import TypeVar
+
+T = TypeVar("T")
+
+
+class Dice:
+    """One stream of random choices; the same seed gives the same choices on every Python."""
+
+    def __init__(self, seed: str, weights: Mapping[str, float] | None = None) -> None:
+        self._random = random.Random(seed)
+        self._weights = dict(weights or {})
+
+    def one(self, options: Sequence[T]) -> T:
+        return options[int(self._random.random() * len(options))]
+
+    def some(self, options: Sequence[T], count: int) -> list[T]:
+        """`count` different options, in random order."""
+        return self._random.sample(options, count)
+
+    def chance(self, probability: float) -> bool:
+        return self._random.random() < probability
+
+    def whole(self, low: int, high: int) -> int:
+        """An integer from `low` to `high`, both included."""
+        return low + int(self._random.random() * (high - low + 1))
+
+    def named(self, options: Mapping[str, float]) -> str:
+        """One of the names, by its own share times the weight that the caller gave the name."""
+        names = list(options)
+        shares = [options[name] * max(0.0, self._weights.get(name, 1.0)) for name in names]
+        if not any(shares):
+            shares = list(options.values())
+        return self._random.choices(names, weights=shares)[0]

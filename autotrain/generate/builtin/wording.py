@@ -1,0 +1,145 @@
+"""Instructions in varied words: frames for each task type, filled from a problem."""
+
+from autotrain.generate.builtin.dice import Dice
+from autotrain.generate.builtin.problem import Problem
+from autotrain.generate.builtin.running import Verified
+
+WRITE = (
+    "Write a Python function `{sig}` that {does}.",
+    "Implement `{sig}`. It should {do}.",
+    "Define a function called `{name}` that takes {takes} and {does}.",
+    "Given {takes}, {do}. Name the function `{name}`.",
+    "I need a Python function `{sig}`: it {does}.",
+    "Create the function `{sig}` in Python. The function {does}.",
+    "{Do}. Put this in a Python function `{sig}`.",
+    "Please code `{sig}`, which {does}.",
+    "Write `{name}`, a function of {takes}. It {does}.",
+    "Task: {do}. Signature: `{sig}`.",
+)
+WRITE_CLASS = (
+    "Write a Python class `{name}` that {does}.",
+    "Implement a class `{name}`. It should {do}.",
+    "Define a class called `{name}`, which {does}.",
+    "Create the Python class `{name}`: it {does}.",
+    "I need a class `{name}` that {does}.",
+    "Please code the class `{name}`. It {does}.",
+)
+COMPLETE = (
+    "Complete the function `{name}`.",
+    "Fill in the body of `{name}` so that it does what its docstring says.",
+    "Finish this Python code. Return the whole of `{name}`.",
+    "The code below stops after the docstring. Write all of `{name}`.",
+    "Complete the code according to the docstring and give it in full.",
+    "Implement `{name}` as its docstring describes; keep the signature.",
+    "Continue this stub and answer with the complete code of `{name}`.",
+    "Here is the start of `{name}`. Write the complete version.",
+)
+FIX = (
+    "`{name}` should {do}, but it has a bug. Fix it.",
+    "Find and fix the bug in this code. What `{name}` has to do: {do}.",
+    "This code is wrong. `{name}` is meant to {do}. Correct it.",
+    "Repair `{name}`. Expected behaviour: {do}.",
+    "The tests of `{name}` fail. It should {do}. Give the corrected code.",
+    "A colleague wrote `{name}` to {do}; it does not work. Debug it.",
+    "Correct the mistake in `{name}` so that it {does}.",
+    "There is one bug in the code below. When it is right, `{name}` {does}. Write the fixed version.",
+)
+REFACTOR = (
+    "Refactor `{name}` so that it is shorter and more idiomatic. Keep its behaviour.",
+    "Clean up this Python code without changing what `{name}` does.",
+    "Simplify `{name}`. Its results must stay the same.",
+    "Rewrite `{name}` in idiomatic Python; same name, same parameters, same results.",
+    "This code works but is clumsy. Tidy up `{name}`, which {does}.",
+    "Make `{name}` more readable and more Pythonic. It {does} and must go on doing so.",
+    "`{name}` is needlessly complicated. Write a simpler version that behaves identically.",
+    "Improve the style of the code below. `{name}` must still {do}.",
+)
+REVIEW = (
+    "Review this code. `{name}` should {do}.",
+    "Find the bug in `{name}`, which is meant to {do}.",
+    "Code review: `{name}` ought to {do}, but one line is wrong.",
+    "Which line of `{name}` is wrong? It should {do}.",
+    "Inspect the code below. Specification of `{name}`: {do}.",
+    "`{name}` does not {do} as it should. Review it.",
+)
+REVIEW_FORMAT = (
+    'Answer with JSON only: {"findings": [{"line": int, "severity": "low|medium|high", "message": str}]}. '
+    "Lines are numbered from 1.",
+    'Reply with one JSON object {"findings": [{"line": …, "severity": "low", "medium" or "high", "message": …}]}, '
+    "lines counted from 1.",
+    'Give the result as JSON of the form {"findings": [{"line": number from 1, "severity": "low|medium|high", '
+    '"message": text}]} and nothing else.',
+)
+EXPLAIN = (
+    "Explain what `{name}` does.",
+    "Describe in a few sentences how this code works.",
+    "What does the function below do? Explain it briefly.",
+    "Explain this Python code to a beginner.",
+    "Summarize the purpose of `{name}` and how it gets there.",
+    "In plain words, what is `{name}` for?",
+)
+EXAMPLES = (
+    "For example, `{call}` returns `{value}`.",
+    "Example: `{call}` gives `{value}`.",
+    "`{call}` should be `{value}`.",
+    "E.g. `{call}` → `{value}`.",
+    "So `{call}` returns `{value}`.",
+)
+
+_THIRD = {"do": "does", "go": "goes", "have": "has", "be": "is"}
+
+
+def third_person(clause: str) -> str:
+    """The clause with its verbs, the first word and the one after "and", as in "it returns"."""
+    verb, _, rest = clause.partition(" ")
+    for word in ("return", "sort"):
+        rest = rest.replace(f" and {word} ", f" and {word}s ")
+    return f"{conjugated(verb)} {rest}"
+
+
+def conjugated(verb: str) -> str:
+    if verb in _THIRD:
+        return _THIRD[verb]
+    if verb.endswith("y") and verb[-2] not in "aeiou":
+        return verb[:-1] + "ies"
+    return verb + ("es" if verb.endswith(("s", "sh", "ch", "x", "z")) else "s")
+
+
+def enumerated(parts: list[str] | tuple[str, ...]) -> str:
+    if len(parts) < 2:
+        return "".join(parts)
+    return f"{', '.join(parts[:-1])} and {parts[-1]}"
+
+
+def fill_frame(frame: str, problem: Problem, annotated: bool = False) -> str:
+    """The frame with the problem's words in its places."""
+    do = enumerated(problem.task)
+    text = frame
+    for slot, words in (
+        ("{sig}", problem.signature(annotated)),
+        ("{name}", problem.name),
+        ("{takes}", enumerated([item.phrase for item in problem.parameters]) or "no arguments"),
+        ("{does}", enumerated([third_person(clause) for clause in problem.task])),
+        ("{do}", do),
+        ("{Do}", do[:1].upper() + do[1:]),
+    ):
+        text = text.replace(slot, words)
+    return text
+
+
+def write_frames(problem: Problem) -> tuple[str, ...]:
+    return WRITE_CLASS if problem.kind == "class" else WRITE
+
+
+def example_sentence(dice: Dice, verified: Verified) -> str:
+    """One short call and its value in words, or "" where every call is long or fails."""
+    fitting = [
+        (call, repr(outcome.value))
+        for call, outcome in zip(verified.calls, verified.outcomes, strict=True)
+        if not outcome.error and "\n" not in call and len(call) < 70 and len(repr(outcome.value)) < 50
+        and outcome.value not in ("", 0, None) and not isinstance(outcome.value, (set, frozenset))
+    ]  # fmt: skip
+    if not fitting:
+        return ""
+    call, value = dice.one(fitting)
+    return dice.one(EXAMPLES).replace("{call}", call).replace("{value}", value)
