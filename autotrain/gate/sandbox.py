@@ -26,7 +26,7 @@ import sys
 import tempfile
 import time
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -97,7 +97,9 @@ def execute(program: str, limits: Limits) -> Outcome:
     return _judge(traces, nonce, limits)
 
 
-def execute_many(programs: Iterable[str], limits: Limits, workers: int | None = None) -> Iterator[Outcome]:
+def execute_many(
+    programs: Iterable[str], limits: Limits, workers: int | None = None
+) -> Generator[Outcome, None, None]:
     """Run programs over the cores and yield their outcomes in order; closing it starts no more of them."""
     workers = workers or available_cores()
     pending: deque[Future[Outcome]] = deque()
