@@ -190,7 +190,9 @@ def test_daemonised_children_die_with_the_program(ending: str, lock: Path) -> No
 def test_the_program_dies_with_the_process_that_started_it(lock: Path) -> None:
     program = holding(lock, "time.sleep(60)")
     script = f"from autotrain.gate.sandbox import *\nexecute({program!r}, Limits(seconds=60))"
-    starter = subprocess.Popen([sys.executable, "-c", script])
+    # A killed starter cannot delete the folder; here it lies inside one that the test deletes.
+    environment = {**os.environ, "TMPDIR": str(lock.parent)}
+    starter = subprocess.Popen([sys.executable, "-c", script], env=environment)
     deadline = time.monotonic() + 10
     while is_unlocked(lock) and time.monotonic() < deadline:
         time.sleep(0.05)

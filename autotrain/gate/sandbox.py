@@ -10,7 +10,8 @@ has. `self_test` tries all this for real and says what does not hold on this mac
 "passed" means that the process named the secret it was given before the program's code ran, and only after
 the last line. Not covered: a program that searches the interpreter's frames for that secret can forge it,
 because verdict and program share a process; files that everybody may read can be read; kernel holes are not
-filtered (no seccomp); the memory limit counts each process, not their sum.
+filtered (no seccomp); the memory limit counts each process, not their sum; when the parent itself is killed
+the program dies with it, but its (empty, where namespaces are to be had) folder stays.
 """
 
 import fcntl
