@@ -19,7 +19,11 @@ fail() { say "$*"; exit 1; }
 # What is there
 
 # "3.11", or nothing where $1 is no working Python.
-python_version() { "$1" -c 'import sys; print("%d.%d" % sys.version_info[:2])' 2>/dev/null || true; }
+python_version() {
+    local version
+    version="$("$1" -c 'import sys; print("%d.%d" % sys.version_info[:2])' 2>/dev/null)" || return 0
+    printf '%s' "$version"
+}
 
 is_supported() { case "$1" in 3.10 | 3.11 | 3.12 | 3.13) ;; *) return 1 ;; esac; }
 
@@ -43,7 +47,7 @@ find_python() {
     for candidate in "${candidates[@]}"; do
         version="$(python_version "$candidate")"
         if is_supported "$version"; then
-            BASE_PYTHON="$candidate" BASE_VERSION="$version"
+            BASE_PYTHON="$(command -v "$candidate")" BASE_VERSION="$version"
             return
         fi
         [ -z "$version" ] || [ -n "$found" ] || found="; $candidate is Python $version"
@@ -143,7 +147,9 @@ wait_for_turn() {
 }
 
 # A finished environment for an older lock can be brought up to date; anything else is made from scratch.
-is_whole() { [ -f "$STAMP" ] && [ "$(cut -d' ' -f1 "$STAMP")" = "$(python_version "$PYTHON")" ] && [ "$(python_version "$PYTHON")" = "$BASE_VERSION" ]; }
+is_whole() {
+    [ -f "$STAMP" ] && [ "$(cut -d' ' -f1 "$STAMP")" = "$BASE_VERSION" ] && [ "$(python_version "$PYTHON")" = "$BASE_VERSION" ]
+}
 
 # torch's CUDA libraries are most of it; a CPU build in pip's find-links folders saves them.
 check_disk() {
@@ -163,7 +169,7 @@ make_venv() {
             "or name another folder with AUTOTRAIN_VENV=/path."
     fi
     printf 'unfinished\n' >"$STAMP"
-    find "$VENV" -mindepth 1 ! -path "$STAMP" -delete
+    find "$VENV" -mindepth 1 ! -name .autotrain-stamp -delete
     if command -v uv >/dev/null; then
         uv venv --quiet --allow-existing --python "$BASE_PYTHON" "$VENV" >"$LOG" 2>&1 || explain_failure
     elif ! "$BASE_PYTHON" -m venv "$VENV" >"$LOG" 2>&1; then
@@ -192,13 +198,17 @@ install_packages() {
 
 # Keeps all output in the log and shows the downloads worth waiting for.
 run_logged() {
+    local line size='\(([0-9]+)[.0-9]* ?([MG])i?B\)'
     "$@" 2>&1 | while IFS= read -r line; do
         printf '%s\n' "$line" >>"$LOG"
-        if [[ $line =~ Downloading\ ([^ ]+)\ .*\(([0-9]{2,}|[0-9.]+\ ?G)[0-9.]*\ ?(M|G|)i?B\) ]]; then
-            printf '  downloading %s\n' "${line##*Downloading }" >&2
-        elif [[ $line == Installing\ collected* || $line == Prepared* ]]; then
-            printf '  installing\n' >&2
-        fi
+        case "$line" in
+            *Downloading*)
+                if [[ $line =~ $size ]] && { [ "${BASH_REMATCH[2]}" = G ] || [ "${BASH_REMATCH[1]}" -ge 20 ]; }; then
+                    printf '  downloading %s\n' "${line##*Downloading }" >&2
+                fi
+                ;;
+            "Installing collected"* | Prepared*) printf '  installing\n' >&2 ;;
+        esac
     done
     return "${PIPESTATUS[0]}"
 }
@@ -209,7 +219,7 @@ explain_failure() {
         why="the disk is full: make room, or keep the environment elsewhere with AUTOTRAIN_VENV=/path"
     elif grep -qiE 'connection (refused|reset)|NewConnectionError|ConnectTimeout|timed out|name resolution|name or service not known|dns error|ProxyError|SSLError|certificate|error sending request|failed to fetch' "$LOG"; then
         why="the package registry cannot be reached: check the network, or name a mirror with PIP_INDEX_URL"
-    elif grep -qiE 'no matching distribution|no solution found|has no wheels|not a supported wheel' "$LOG"; then
+    elif grep -qiE 'no matching distribution|ResolutionImpossible|no solution found|has no wheels|not a supported wheel' "$LOG"; then
         why="the registry has no package that fits this machine and Python $BASE_VERSION: see the lines above"
     fi
     tail -n 8 "$LOG" | sed 's/^/  | /' >&2
