@@ -217,6 +217,20 @@ def test_a_prompt_that_the_server_filters_costs_only_its_own_samples(tmp_path: P
     assert ask.total("samples_failed") == 2
 
 
+def test_a_bad_request_ends_the_stage_only_if_nothing_was_answered_before(tmp_path: Path) -> None:
+    too_long = error(400, "this model's context is 2048 tokens")
+    with TeacherServer([good, too_long]) as server:
+        ask = Asking(tmp_path, server.base_url)
+        assert len(ask(10)) == 10
+    assert (server.count, ask.total("samples_failed")) == (6, 2)
+    ask.ledger.unlink()
+    with TeacherServer([too_long]) as server:
+        ask.settings = replace(ask.settings, base_url=server.base_url)
+        with pytest.raises(Refused, match="400 this model's context is 2048 tokens"):
+            ask(10)
+    assert server.count == 1
+
+
 def test_a_server_that_keeps_failing_ends_the_stage_resumably(tmp_path: Path) -> None:
     with TeacherServer([good], then=server_error()) as server:
         ask = Asking(tmp_path, server.base_url, max_retries=0)

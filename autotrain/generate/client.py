@@ -21,7 +21,9 @@ from autotrain.generate.teacher import Progress, RequestFailed, TeacherSettings
 from autotrain.run.state import timestamp
 
 OPENAI_URL = "https://api.openai.com/v1"
-# Client errors that say "not now"; any other would meet every further request as well.
+# Client errors that every further request would meet too, and those that say "not now". The rest, such as a
+# bad request, speak of how we ask if they come first, and of one prompt if others were answered before.
+FINAL_STATUS = frozenset({401, 402, 403, 404})
 PASSING_STATUS = frozenset({408, 409, 425, 429})
 
 # Ways to ask for JSON, best first; a server that refuses one is asked the next way from then on.
@@ -51,6 +53,7 @@ class Client:
             raise Refused("the teacher's key holds characters that cannot be sent; check OPENAI_API_KEY")
         self._ledger = ledger
         self._form = 0
+        self._has_served = False
         self._usage: queue.SimpleQueue[tuple[str, int]] = queue.SimpleQueue()
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="teacher", daemon=True)
@@ -96,7 +99,7 @@ class Client:
             body = await self._send(request)
         except APIStatusError as error:
             why = self._safe(f"{error.status_code} {_words(error)}")
-            if _is_final(error):
+            if _is_final(error, self._has_served):
                 raise Refused(f"the teacher at {self.address} refuses: {why}{_remedy(error)}") from None
             raise RequestFailed(why) from None
         except APIConnectionError as error:
@@ -107,7 +110,8 @@ class Client:
         try:
             reply = _read_completion(body, request, self._settings)
         except (ValidationError, IndexError):
-            raise RequestFailed(self._safe(f"not a chat completion but {body[:100]!r}")) from None
+            raise RequestFailed(f"not a chat completion but {self._safe(body)[:100]!r}") from None
+        self._has_served = True
         self._ledger.append(reply)
         for name in ("input_tokens", "output_tokens"):
             if (tokens := getattr(reply, name)) is not None:
@@ -222,13 +226,13 @@ def _refuses_form(error: APIStatusError) -> bool:
     )
 
 
-def _is_final(error: APIStatusError) -> bool:
-    """Whether every further request would meet this error too."""
+def _is_final(error: APIStatusError, has_served: bool) -> bool:
+    """Whether further requests are in vain."""
     if error.code == "content_filter":
         return False
-    if error.code == "insufficient_quota":
+    if error.code == "insufficient_quota" or error.status_code in FINAL_STATUS:
         return True
-    return 400 <= error.status_code < 500 and error.status_code not in PASSING_STATUS
+    return not has_served and 400 <= error.status_code < 500 and error.status_code not in PASSING_STATUS
 
 
 def _remedy(error: APIStatusError) -> str:
