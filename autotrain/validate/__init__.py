@@ -1,0 +1,1 @@
+"""Raw samples in, clean ones out; every rejected line is kept with its reason."""

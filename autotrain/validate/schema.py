@@ -1,0 +1,160 @@
+"""Content checks: is a sample what its own fields say it is? Reads the text, executes nothing."""
+
+import ast
+import json
+import re
+from typing import Any, NoReturn
+
+from autotrain.sample import TESTED_TYPES, Sample, fenced_code
+from autotrain.validate.syntax import parse_python
+
+# How chat models open a refusal.
+_REFUSAL = re.compile(
+    r"\s*(?:i['’]?m sorry|i am sorry|sorry[,.]|i apologi[sz]e"
+    r"|i (?:can(?:no|['’])t|can not|am (?:unable|not able)|won['’]t be able)"
+    r" (?:to )?(?:help|assist|provide|comply|fulfil|complete|answer|generate|create|write|do)\b"
+    r"|as an ai\b|as a(?:n ai)? (?:large )?language model)",
+    re.IGNORECASE,
+)
+_SELF_REFERENCE = re.compile(r"\bas an ai (?:language )?(?:model|assistant)\b", re.IGNORECASE)
+_PLACEHOLDER = re.compile(
+    r"(?:todo|tbd|fixme|n/?a|none|null|placeholder|answer|output|solution|response|string|lorem ipsum.*"
+    r"|(?:your|the|(?:insert|write|put|add)(?: your| the)?) (?:code|answer|solution|output)(?: goes)?(?: here)?)",
+    re.IGNORECASE | re.DOTALL,
+)
+_LEFT_OUT = re.compile(
+    r"#\s*(?:\.\.\.\s*)?"
+    r"(?:(?:your|insert|add|write)(?: your)? (?:code|implementation|solution) (?:goes )?here"
+    r"|(?:the )?(?:rest|remainder) of (?:the|your) (?:code|function|implementation|class)"
+    r"|existing code|implementation (?:goes )?here|same as (?:before|above))",
+    re.IGNORECASE,
+)
+_EDGE = " \t\r\n`*_#<>[](){}.…!:-\"'"
+
+
+def schema_problem(sample: Sample) -> str | None:
+    """Why the sample's content is not usable, or None; never quotes the sample."""
+    for field in ("instruction", "input", "output", "tests"):
+        problem = _character_problem(getattr(sample, field))
+        if problem:
+            return f"{field} holds {problem}"
+    for field in ("instruction", "output"):
+        if not getattr(sample, field).strip():
+            return f"{field} is empty"
+    if _is_placeholder(sample.instruction):
+        return "instruction is a placeholder"
+    # A JSON answer may well be [].
+    if _is_placeholder(sample.output) and sample.metadata.response_format != "json":
+        return "output is a placeholder"
+    if _REFUSAL.match(sample.output) or _SELF_REFERENCE.search(sample.output):
+        return "the answer is a refusal"
+    return _answer_problem(sample) or _tests_problem(sample)
+
+
+def _character_problem(text: str) -> str | None:
+    if "\0" in text:
+        return "a NUL character"
+    if not text.isascii() and any("\ud800" <= character <= "\udfff" for character in text):
+        return "half a surrogate pair"
+    return None
+
+
+def _is_placeholder(text: str) -> bool:
+    core = text.strip(_EDGE)
+    return not core or _PLACEHOLDER.fullmatch(core) is not None
+
+
+def _answer_problem(sample: Sample) -> str | None:
+    if sample.metadata.response_format == "json":
+        return _json_problem(sample.output)
+    if sample.metadata.response_format == "text":
+        return None
+    code = fenced_code(sample.output)
+    if code is None:
+        return "the answer holds no closed fenced Python block"
+    tree = parse_python(code)
+    if isinstance(tree, str):
+        return f"the answer's code does not parse: {tree}"
+    if _is_stub(tree) or _LEFT_OUT.search(code):
+        return "the answer's code is a placeholder"
+    return None
+
+
+def _json_problem(text: str) -> str | None:
+    try:
+        value: Any = json.loads(text, parse_constant=_refuse_constant)
+    except json.JSONDecodeError as error:
+        return f"the answer is not JSON: {error.msg} at character {error.pos}"
+    except (ValueError, RecursionError) as error:
+        return f"the answer is not JSON: {error}"
+    if not isinstance(value, dict | list):
+        return f"the answer is a JSON {type(value).__name__} where an object or a list was expected"
+    return None
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is no JSON value")
+
+
+def _is_stub(tree: ast.Module) -> bool:
+    """No statement at all, or functions that all do nothing; abstract methods and overloads may."""
+    functions = [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)]
+    if not functions:
+        return all(_does_nothing(statement) for statement in tree.body)
+    return all(
+        not function.decorator_list and all(_does_nothing(statement) for statement in function.body)
+        for function in functions
+    )
+
+
+def _does_nothing(statement: ast.stmt) -> bool:
+    match statement:
+        case ast.Pass() | ast.Expr(value=ast.Constant()):
+            return True
+        case ast.Raise(exc=ast.Name(id="NotImplementedError")):
+            return True
+        case ast.Raise(exc=ast.Call(func=ast.Name(id="NotImplementedError"))):
+            return True
+    return False
+
+
+def _tests_problem(sample: Sample) -> str | None:
+    if sample.metadata.task_type not in TESTED_TYPES or not sample.tests.strip():
+        return None
+    tree = parse_python(sample.tests)
+    if isinstance(tree, str):
+        return f"the tests do not parse: {tree}"
+    entry_point = sample.metadata.entry_point
+    if entry_point and not _calls(tree, entry_point.rsplit(".", 1)[-1]):
+        return "the tests never call the entry point"
+    if not any(_asserts(node) for node in ast.walk(tree)):
+        return "the tests assert nothing"
+    return None
+
+
+def _calls(tree: ast.Module, name: str) -> bool:
+    """Whether `name` is called or handed to a call, as in `map(name, …)` or `check(name)`."""
+    for call in ast.walk(tree):
+        if isinstance(call, ast.Call):
+            handed = [call.func, *call.args, *(keyword.value for keyword in call.keywords)]
+            if any(_names(node) == name for node in handed):
+                return True
+    return False
+
+
+def _names(node: ast.expr) -> str | None:
+    match node:
+        case ast.Name(id=name) | ast.Attribute(attr=name):
+            return name
+    return None
+
+
+def _asserts(node: ast.AST) -> bool:
+    match node:
+        case ast.Assert(test=ast.Constant()):
+            return False
+        case ast.Assert() | ast.Raise():
+            return True
+        case ast.Call(func=func):
+            return (_names(func) or "").startswith(("assert", "raises", "fail"))
+    return False
