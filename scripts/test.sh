@@ -1,13 +1,16 @@
 #!/usr/bin/env bash
-# Lint, types and tests. With arguments only pytest, with these: ./scripts/test.sh -k gate, -m 'not real_model'
+# Lint, types and tests, all three whatever the first ones say.
+# With arguments only pytest, with these: ./scripts/test.sh -k gate, ./scripts/test.sh -m 'not real_model'
 set -euo pipefail
 export AUTOTRAIN_NEEDS=dev
 . "$(dirname -- "${BASH_SOURCE[0]}")/setup.sh"
 cd "$ROOT"
 
 export HF_HUB_OFFLINE=1
+status=0
 if [ $# -eq 0 ]; then
-    "$PYTHON" -m ruff check .
-    "$PYTHON" -m mypy
+    "$PYTHON" -m ruff check . || status=1
+    "$PYTHON" -m mypy || status=1
 fi
-exec "$PYTHON" -m pytest "$@"
+"$PYTHON" -m pytest "$@" || status=$?
+exit "$status"
