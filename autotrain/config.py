@@ -3,12 +3,13 @@
 import argparse
 import difflib
 import json
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, SecretStr, ValidationError
+from pydantic import BeforeValidator, Field, SecretStr, ValidationError, ValidationInfo, field_validator
 from pydantic.fields import FieldInfo
 from pydantic_settings import (
     BaseSettings,
@@ -73,6 +74,13 @@ def _text(value: Any) -> Any:
     return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
 
 
+def _folder(value: Any) -> Any:
+    """Files do not expand ~, and an empty text would mean the current folder."""
+    if isinstance(value, str | Path) and str(value):
+        return Path(os.path.expanduser(value))
+    raise ValueError("not a folder")
+
+
 def _setting(default: Any, help: str, *, flag: str | None = None, **limits: Any) -> Any:
     if isinstance(default, float):
         limits["allow_inf_nan"] = False
@@ -80,7 +88,7 @@ def _setting(default: Any, help: str, *, flag: str | None = None, **limits: Any)
 
 
 class Settings(BaseSettings):
-    """Everything a run can be told. Field `rounds` is `ROUNDS` in the environment and `--rounds` as a flag."""
+    """Everything a run can be told. Field `rounds` is ROUNDS in the environment and --rounds as a flag."""
 
     model_config = SettingsConfigDict(extra="forbid", frozen=True)
 
@@ -95,7 +103,9 @@ class Settings(BaseSettings):
         "gpt-4o-mini", "model that writes the samples, or builtin", flag="--teacher", min_length=1
     )
     val_ratio: float = _setting(0.1, "share of samples held out for evaluation", gt=0, lt=1)
-    out_dir: Path = _setting(Path("./autotrain"), "folder for runs, data and adapters")
+    out_dir: Annotated[Path, BeforeValidator(_folder)] = _setting(
+        Path("./autotrain"), "folder for runs, data and adapters"
+    )
     seq_len: int = _setting(2048, "longest sample in tokens", ge=64, le=131072)
     seed: int = _setting(42, "seed of everything random", ge=0, le=2**32 - 1)
     batch_size: int = _setting(1, "samples a training micro-batch", ge=1, le=4096)
@@ -137,6 +147,14 @@ class Settings(BaseSettings):
     eval_max_new_tokens: int = _setting(512, "longest answer in tokens", ge=16, le=32768)
     device: Literal["auto", "cpu", "cuda"] = _setting("auto", "where to train and evaluate")
     trust_remote_code: bool = _setting(False, "run code that comes with the base model")
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _no_truth_for_a_number(cls, value: Any, info: ValidationInfo) -> Any:
+        """YAML's `ROUNDS: true` would be read as 1."""
+        if isinstance(value, bool) and cls.model_fields[str(info.field_name)].annotation is not bool:
+            raise ValueError("neither true nor false")
+        return value
 
     @classmethod
     def settings_customise_sources(
@@ -203,10 +221,12 @@ def from_flags(parser: argparse.ArgumentParser, argv: Sequence[str]) -> tuple[So
         for name, value in found.items()
         if value is None
     ]
-    for word in unknown:
+    for before, word in zip(["", *unknown], unknown, strict=False):
         if word.startswith("-"):
-            problems.append(f"{word} (command line): unknown flag{_suggestion(word.split('=')[0], known)}")
-        elif not any(unknown[i].startswith("-") and unknown[i + 1] is word for i in range(len(unknown) - 1)):
+            # The value is not shown: it may be a key.
+            flag = word.split("=")[0]
+            problems.append(f"{flag} (command line): unknown flag{_suggestion(flag, known)}")
+        elif not before.startswith("-"):
             problems.append(f"{word!r} (command line): unexpected word")
     values = {name: value for name, value in found.items() if value is not None}
     return Source("command line", values, tuple(problems)), options
@@ -217,9 +237,12 @@ def from_environment() -> Source:
 
 
 def from_dotenv(path: Path) -> Source:
-    if not path.is_file():
-        return Source(str(path), {})
-    found = DotEnvSettingsSource(Settings, env_file=path, env_file_encoding="utf-8", env_ignore_empty=True)()
+    try:
+        found = DotEnvSettingsSource(
+            Settings, env_file=path, env_file_encoding="utf-8-sig", env_ignore_empty=True
+        )()
+    except (OSError, UnicodeDecodeError) as error:
+        return Source(str(path), {}, (f"{path}: cannot be read: {error}",))
     return Source(str(path), {name: value for name, value in found.items() if name in Settings.model_fields})
 
 
@@ -228,11 +251,11 @@ def from_yaml(path: Path) -> Source:
     from ruamel.yaml import YAML
     from ruamel.yaml.error import YAMLError
 
-    if not path.is_file():
-        return Source(str(path), {})
     try:
         content = YAML(typ="safe", pure=True).load(path.read_text(encoding="utf-8"))
-    except (YAMLError, UnicodeDecodeError, OSError) as error:
+    except (FileNotFoundError, NotADirectoryError):
+        return Source(str(path), {})
+    except (YAMLError, ValueError, RecursionError, OSError) as error:
         return Source(str(path), {}, (f"{path}: cannot be read as YAML: {' '.join(str(error).split())}",))
     if content is None:
         return Source(str(path), {})
@@ -249,6 +272,8 @@ def from_yaml(path: Path) -> Source:
         elif name not in Settings.model_fields:
             names = [known.upper() for known in public_fields()]
             problems.append(f"{key} ({path}): unknown setting{_suggestion(str(key).upper(), names)}")
+        elif name in values:
+            problems.append(f"{key} ({path}): given twice, in capitals and in small letters")
         else:
             values[name] = value
     return Source(str(path), values, tuple(problems))
@@ -261,7 +286,8 @@ def resolve(flags: Source, folder: Path = Path()) -> Settings:
     """
     sources = [flags, from_environment(), from_dotenv(folder / ".env")]
     user_file = from_yaml(folder / "config.yaml")
-    out_dir = Path(str(_first([*sources, user_file], "out_dir", Settings.model_fields["out_dir"].default)))
+    named = _first([*sources, user_file], "out_dir", Settings.model_fields["out_dir"].default)
+    out_dir = Path(os.path.expanduser(str(named)))
     sources += [from_yaml(out_dir / "config.yaml"), user_file]
     preset = _first(sources, "preset", None)
     sources.append(Source(f"preset {preset}", PRESETS.get(str(preset), {})))
@@ -272,7 +298,8 @@ def resolve(flags: Source, folder: Path = Path()) -> Settings:
         for name, value in source.values.items():
             if name not in merged:
                 merged[name], origins[name] = value, source.name
-    problems = [problem for source in sources for problem in source.problems]
+    # Without the repetitions that there are when OUT_DIR is the current folder.
+    problems = list(dict.fromkeys(problem for source in sources for problem in source.problems))
     try:
         settings = Settings(**merged)
     except ValidationError as error:
@@ -287,12 +314,11 @@ def load(path: Path) -> Settings:
     """Read a run's config.json. The key is never stored: `find_key` is for the one stage that needs it."""
     try:
         stored = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise SettingsError(f"{path} cannot be read ({error}); start a new run") from None
-    try:
         return Settings(**stored)
     except ValidationError as error:
         raise SettingsError(_listed(_explain(error, dict.fromkeys(stored, str(path))))) from None
+    except (OSError, ValueError, TypeError) as error:
+        raise SettingsError(f"{path} cannot be read ({error}); start a new run") from None
 
 
 def find_key() -> str:
@@ -318,8 +344,9 @@ def allowed(name: str) -> str:
     for part in [schema, *schema.get("anyOf", [])]:
         if "enum" in part:
             return " ".join(str(value) for value in part["enum"])
-    kind = {"integer": "a whole number", "number": "a number", "boolean": "0 or 1", "string": "text"}
-    words = kind.get(schema.get("type", ""), "text")
+    kind = {"integer": "a whole number", "number": "a number", "boolean": "0 or 1"}
+    text = "a folder" if schema.get("format") == "path" else "text that is not empty"
+    words = kind.get(schema.get("type", ""), text)
     bounds = [
         f"{sign} {schema[key]:g}" if isinstance(schema[key], float) else f"{sign} {schema[key]}"
         for key, sign in (
@@ -341,6 +368,9 @@ def _explain(error: ValidationError, origins: Mapping[str, str]) -> list[str]:
     problems = []
     for item in error.errors():
         name = str(item["loc"][0])
+        if name not in Settings.model_fields:
+            problems.append(f"{name} ({origins.get(name)}): unknown setting")
+            continue
         value = "(hidden)" if name == "openai_api_key" else repr(item["input"])
         problems.append(
             f"{name.upper()} = {value} ({origins.get(name, 'default')}): allowed is {allowed(name)}"
