@@ -1,6 +1,7 @@
 """JSON lines, read tolerantly and written whole."""
 
 import json
+import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,13 +28,25 @@ def read_jsonl(path: Path) -> Iterator[tuple[int, dict[str, Any] | BadLine]]:
 
 def parse_line(raw: bytes, number: int) -> dict[str, Any] | BadLine:
     try:
-        value = json.loads(raw.decode("utf-8"))
+        value = json.loads(raw.decode("utf-8-sig"), parse_constant=_finite, parse_float=_finite)
+        if b"\\u" in raw:
+            to_line(value).encode("utf-8")
     except UnicodeDecodeError as error:
         return BadLine(number, f"not UTF-8 at byte {error.start}")
+    except UnicodeEncodeError:
+        return BadLine(number, "holds half of a surrogate pair, which is no character")
     except (ValueError, RecursionError) as error:
         return BadLine(number, f"not JSON: {error}")
     if not isinstance(value, dict):
         return BadLine(number, f"a JSON {type(value).__name__} where an object was expected")
+    return value
+
+
+def _finite(text: str) -> float:
+    """NaN, Infinity and 1e999 would be written as what other readers of JSON refuse."""
+    value = float(text)
+    if not math.isfinite(value):
+        raise ValueError(f"{text} is no number of JSON")
     return value
 
 

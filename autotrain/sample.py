@@ -29,7 +29,7 @@ TESTED_TYPES: frozenset[str] = frozenset(
     {"algorithm_implementation", "code_completion", "bug_fixing", "refactoring"}
 )
 
-_FENCE = re.compile(r"^```[ \t]*([A-Za-z0-9_+-]*)[^\n]*\n(.*?)^```[ \t]*$", re.DOTALL | re.MULTILINE)
+_FENCE = re.compile(r"^```[ \t]*([A-Za-z0-9_+-]*)[^`\n]*\n(.*?)^```[ \t\r]*$", re.DOTALL | re.MULTILINE)
 
 
 class Metadata(BaseModel):
@@ -76,7 +76,8 @@ def fenced_code(text: str) -> str | None:
 
 def in_fence(code: str) -> str:
     """`code` as the one fenced block that code answers consist of."""
-    return f"```python\n{code.strip()}\n```"
+    body = code.strip("\r\n").rstrip()
+    return f"```python\n{body}\n```"
 
 
 def read_samples(path: Path) -> Iterator[tuple[int, Sample | BadLine]]:
@@ -110,8 +111,11 @@ def parse_sample(value: dict[str, Any], number: int) -> Sample | BadLine:
         if converted is None:
             return BadLine(number, "messages holds no user turn followed by an assistant turn")
         value = converted
-    value = {"id": f"line-{number:05d}", **value}
-    known = {key: value[key] for key in value if key in Sample.model_fields}
+    # Exports of tables write null for an absent text, and a number as the id.
+    given = {key: value[key] for key in Sample.model_fields if value.get(key) is not None}
+    known = {"id": f"line-{number:05d}", **given}
+    if isinstance(known["id"], int):
+        known["id"] = str(known["id"])
     extra = {key: value[key] for key in value if key not in Sample.model_fields}
     if extra and isinstance(known.get("metadata", {}), dict):
         known["metadata"] = {**extra, **known.get("metadata", {})}
