@@ -396,3 +396,16 @@ def _shown(default: Any) -> str:
     if isinstance(default, float):
         return f"{default:g}"
     return str(default) or "none"
+
+
+def settings_table() -> str:
+    """README's table of all settings, in Markdown."""
+    rows = [
+        f"| `{name.upper()}` | `{flag_of(name, field)}` | {_shown(field.default)} | {field.description} |"
+        for name, field in public_fields().items()
+    ]
+    return "\n".join(["| environment | flag | default | what it is |", "|---|---|---|---|", *rows])
+
+
+if __name__ == "__main__":
+    print(settings_table())

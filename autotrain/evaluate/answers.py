@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from autotrain.config import Settings
 from autotrain.jsonl import read_objects, to_line
-from autotrain.sample import Sample
+from autotrain.sample import Sample, fenced_code
 from autotrain.train.models import load_base, pick_device
 from autotrain.train.render import Rendered, render, stop_ids
 
@@ -85,7 +85,8 @@ def answer_batches(
     for start in range(0, len(ordered), settings.eval_batch_size):
         batch = ordered[start : start + settings.eval_batch_size]
         prompts = [rendered[sample.id].prompt for sample in batch]
-        decoded = _generate(model, tokenizer, prompts, settings.eval_max_new_tokens)
+        wants_code = [sample.metadata.response_format == "code" for sample in batch]
+        decoded = _generate(model, tokenizer, prompts, wants_code, settings.eval_max_new_tokens)
         losses = _losses(model, [rendered[sample.id] for sample in batch], int(tokenizer.pad_token_id or 0))
         yield [
             Answer(
@@ -103,9 +104,16 @@ def answer_batches(
 
 
 def _generate(
-    model: Any, tokenizer: "PreTrainedTokenizerBase", prompts: Sequence[list[int]], max_new_tokens: int
+    model: Any,
+    tokenizer: "PreTrainedTokenizerBase",
+    prompts: Sequence[list[int]],
+    wants_code: Sequence[bool],
+    max_new_tokens: int,
 ) -> list[tuple[list[int], bool]]:
-    """Token ids of each answer without its stop token, and whether it was cut off at `max_new_tokens`."""
+    """Token ids of each answer without its stop token, and whether it was cut off at `max_new_tokens`.
+
+    A code answer is complete with its first closed block: only that is ever run.
+    """
     import torch
 
     stops = stop_ids(tokenizer)
@@ -124,12 +132,29 @@ def _generate(
             num_beams=1,
             eos_token_id=stops,
             pad_token_id=pad,
+            stopping_criteria=[_closed_block(tokenizer, width, wants_code)],
         )
     answers = []
     for row in output[:, width:].tolist():
         end = next((position for position, token in enumerate(row) if token in stops), None)
         answers.append((row, True) if end is None else (row[:end], False))
     return answers
+
+
+def _closed_block(tokenizer: "PreTrainedTokenizerBase", width: int, wants_code: Sequence[bool]) -> Any:
+    """A stopping criterion: which rows, of those that want code, hold a closed code block."""
+    import torch
+    from transformers import StoppingCriteria
+
+    class ClosedBlock(StoppingCriteria):
+        def __call__(self, input_ids: Any, scores: Any, **_: Any) -> Any:
+            closed = [
+                wanted and "`" in tokenizer.decode(row[-1:]) and fenced_code(tokenizer.decode(row)) is not None
+                for row, wanted in zip(input_ids[:, width:].tolist(), wants_code, strict=True)
+            ]
+            return torch.tensor(closed, device=input_ids.device)
+
+    return ClosedBlock()
 
 
 def _losses(model: Any, batch: Sequence[Rendered], pad: int) -> list[float]:
