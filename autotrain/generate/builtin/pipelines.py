@@ -1,17 +1,16 @@
 """Pipelines: elements of a source, a condition, a change, a collector; in words and in code."""
 
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass
 from textwrap import indent
 
 from autotrain.generate.builtin.atoms import CHANGES, PREDICATES, Change, Predicate
 from autotrain.generate.builtin.collectors import COLLECTORS, Collector
+from autotrain.generate.builtin.constants import Constant, draw_constant, fill
 from autotrain.generate.builtin.dice import Dice
 from autotrain.generate.builtin.problem import Parameter, Problem, calls_of
 from autotrain.generate.builtin.sources import SOURCES, Source
 
-_SLOT = re.compile(r"\{(\w+)\}")
 _ASSIGNED = re.compile(r"^ *(\w+(?:, \w+)*) \+?= ", re.MULTILINE)
 _LOOPED = re.compile(r"^ +(\w+) = \w+\[i\]$", re.MULTILINE)
 _ANNOTATIONS = {
@@ -29,56 +28,6 @@ _ACCUMULATORS = {
     "{}": ("table", "result", "mapping"),
     "None": ("best", "result", "found"),
 }
-
-
-def fill(template: str, values: Mapping[str, str]) -> str:
-    """The template with each {name} that is known replaced; other braces stay."""
-    return _SLOT.sub(lambda match: values.get(match[1], match[0]), template)
-
-
-@dataclass(frozen=True)
-class Constant:
-    """What {k} stands for in an atom: a literal, or a parameter of the function."""
-
-    code: str
-    words: str
-    edges: tuple[int | str, ...] = ()
-    parameter: Parameter | None = None
-    values: tuple[int | str, ...] = ()
-
-    def in_code(self, template: str) -> str:
-        if self.parameter:
-            template = template.replace('"{k}"', "{k}")
-        return fill(template, {"k": self.code, "j": self.words})
-
-    def in_words(self, template: str) -> str:
-        if self.parameter:
-            template = template.replace("'{k}'", "{k}")
-            return fill(template, {"k": f"`{self.code}`"})
-        return fill(template, {"k": self.code, "j": self.words})
-
-
-def draw_constant(
-    dice: Dice, spec: tuple[int, int] | str | None, code: str, allow_parameter: bool
-) -> Constant:
-    if spec is None:
-        return Constant("", "")
-    fixed = "{j}" in code or "20{k}" in code or not allow_parameter or not dice.chance(0.22)
-    if isinstance(spec, str):
-        pool = spec.split("|") if "|" in spec else list(spec)
-        text = dice.one(pool)
-        if fixed:
-            return Constant(text, text, edges=tuple(pool[:2]) + (text,))
-        name = dice.one(("letter", "mark", "part", "piece", "symbol"))
-        return Constant(name, name, (text,), Parameter(name, "str", "a string"), (text, *dice.some(pool, 2)))
-    number = dice.whole(*spec)
-    upper = number + dice.whole(2, 8)
-    edges = (number - 1, number, number + 1, upper, upper + 1)
-    if fixed:
-        return Constant(str(number), str(upper), edges)
-    name = dice.one(("limit", "k", "bound", "threshold", "step", "amount", "size"))
-    numbers = (number, min(number + 1, spec[1]), spec[0])
-    return Constant(name, name, edges, Parameter(name, "int", "an integer"), numbers)
 
 
 @dataclass(frozen=True)
@@ -267,7 +216,8 @@ def code_slots(dice: Dice, parts: Parts) -> dict[str, str]:
         bare = False
     test = f" if {condition}" if condition else ""
     generator = f"{element} for {clause}{test}"
-    bare = bare and not test
+    # Counter takes the values of a dictionary for counts.
+    bare = bare and not test and not (collector.tag == "counts" and source.loop == "{p}")
     pair = "tuple[int, int]"
     kinds = {"o": _ANNOTATIONS.get(outcome, pair), "s": _ANNOTATIONS.get(origin, pair)}
     initial = collector.init.split("\n")[0].rpartition("= ")[2]

@@ -56,12 +56,14 @@ class Problem:
 
     def code(self, body: str, annotated: bool = False, docstring: str = "") -> str:
         """The whole source: imports, signature, optional docstring and `body`."""
-        lines = [self.prelude] if self.prelude else []
-        if annotated and "Iterator" in self.returns:
-            lines.append("from collections.abc import Iterator")
+        lines = [line for line in self.prelude.splitlines() if line.split()[-1] in body]
+        header = self.header(annotated)
+        needed = [name for name in ("Callable", "Iterator") if name in header]
+        if needed:
+            lines.append(f"from collections.abc import {', '.join(needed)}")
         imports = "\n".join(sorted(lines)) + "\n\n\n" if lines else ""
         inside = f"{docstring}\n{body}" if docstring else body
-        return f"{imports}{self.header(annotated)}\n{indent(inside, '    ')}"
+        return f"{imports}{header}\n{indent(inside, '    ')}"
 
 
 def literal(value: Any) -> str:

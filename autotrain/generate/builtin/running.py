@@ -45,7 +45,10 @@ class Verified:
         except SyntaxError:
             return False
         namespace: dict[str, Any] = {}
-        with_limit(lambda: exec(code, namespace))  # noqa: S102
+        try:
+            with_limit(lambda: exec(code, namespace))  # noqa: S102
+        except Exception:
+            return False
         return all(
             same(answer(pair, namespace, limited=True), wanted)
             for pair, wanted in zip(self.compiled, self.outcomes, strict=True)

@@ -1,0 +1,95 @@
+"""Kinds of parameters: what they may be called, how they read, what to try them on."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from autotrain.generate.builtin import values
+from autotrain.generate.builtin.dice import Dice
+from autotrain.generate.builtin.problem import Parameter
+
+
+@dataclass(frozen=True)
+class Kind:
+    names: str
+    annotation: str
+    description: str
+    draw: Callable[[Dice], list[Any]]
+    """Seven or eight values."""
+
+
+def whole(low: int, high: int) -> Callable[[Dice], list[Any]]:
+    return lambda dice: [low, *(dice.whole(low, high) for _ in range(6)), high]
+
+
+def filled(lists: list[list[Any]]) -> list[Any]:
+    return [item for item in lists if item]
+
+
+def _times(dice: Dice) -> list[Any]:
+    return [f"{dice.whole(0, 23):02d}:{dice.whole(0, 59):02d}" for _ in range(5)] + ["00:00", "23:59"]
+
+
+def _increasing(dice: Dice) -> list[Any]:
+    return [sorted(row) for row in values.integers(dice)]
+
+
+def _nested(dice: Dice) -> list[Any]:
+    one, two, three = (dice.whole(-5, 9) for _ in range(3))
+    return [[one, [two, [three, 4]]], [], [one], [[one, two], [three]], [[], [[]], two], [1, [2, [3, [four := one]], four]]]
+
+
+KINDS: dict[str, Kind] = {
+    "ints": Kind("numbers values nums items data xs", "list[int]", "a list of integers", values.integers),
+    "more_ints": Kind("others second ys right extra", "list[int]", "a list of integers", values.integers),
+    "some_ints": Kind("numbers values nums items data", "list[int]", "a non-empty list of integers",
+                      lambda dice: filled(values.integers(dice))),
+    "sorted_ints": Kind("numbers values ordered data", "list[int]", "a list of integers in ascending order",
+                        _increasing),
+    "more_sorted": Kind("others second right extra", "list[int]", "another list in ascending order", _increasing),
+    "nested": Kind("nested tree items data", "list", "a list of integers and lists of the same kind", _nested),
+    "nat": Kind("n number value num", "int", "a non-negative integer", whole(0, 40)),
+    "few": Kind("n count size number", "int", "a non-negative integer", whole(0, 9)),
+    "long_nat": Kind("n number value num", "int", "a non-negative integer",
+                     lambda dice: [0, 7, 121, 153, 1000, *(dice.whole(10, 9999) for _ in range(3))]),
+    "pos": Kind("n number value num", "int", "a positive integer", whole(1, 60)),
+    "more_pos": Kind("m other second divisor b", "int", "a positive integer", whole(1, 24)),
+    "small": Kind("k size step width times", "int", "a positive integer", whole(1, 4)),
+    "int": Kind("x n value number", "int", "an integer", whole(-20, 30)),
+    "more_int": Kind("y other second b", "int", "an integer", whole(-12, 20)),
+    "third_int": Kind("z third c last", "int", "an integer", whole(-12, 20)),
+    "text": Kind("text s string phrase line", "str", "a string", values.texts),
+    "more_text": Kind("other second t pattern", "str", "a string", values.texts),
+    "word": Kind("word w name term", "str", "a word",
+                 lambda dice: [dice.one(values.WORDS) for _ in range(6)] + ["level", "x"]),
+    "letter": Kind("letter char symbol mark", "str", "a single character",
+                   lambda dice: [dice.one("aeilnor") for _ in range(8)]),
+    "words": Kind("words strings names tokens labels", "list[str]", "a list of strings", values.word_lists),
+    "table": Kind("table scores stock prices counts", "dict[str, int]", "a dictionary from strings to integers",
+                  values.tables),
+    "more_table": Kind("other second extra changes", "dict[str, int]", "a dictionary from strings to integers",
+                       values.tables),
+    "pairs": Kind("pairs records results entries", "list[tuple[str, int]]", "a list of (name, number) tuples",
+                  values.pair_lists),
+    "grid": Kind("grid matrix table board", "list[list[int]]", "a non-empty matrix (list of equally long rows)",
+                 lambda dice: filled(values.grids(dice))),
+    "square": Kind("grid matrix board square", "list[list[int]]", "a square matrix (list of rows)",
+                   lambda dice: [[[dice.whole(-4, 9) for _ in range(size)] for _ in range(size)]
+                                 for size in (2, 1, 3, 2, 3)] + [[[1, 2], [2, 1]]]),
+    "date": Kind("day date_text text when", "str", "a date in ISO form (YYYY-MM-DD)", values.dates),
+    "more_date": Kind("end other later until", "str", "a date in ISO form", values.dates),
+    "time": Kind("time clock text moment", "str", "a time in the form HH:MM", _times),
+    "more_time": Kind("end other later until", "str", "a time in the form HH:MM", _times),
+    "point": Kind("point p position place", "tuple[int, int]", "a point as a tuple (x, y)",
+                  lambda dice: [(0, 0), *((dice.whole(-6, 9), dice.whole(-6, 9)) for _ in range(6))]),
+    "more_point": Kind("other q target end", "tuple[int, int]", "a point as a tuple (x, y)",
+                       lambda dice: [(0, 0), *((dice.whole(-6, 9), dice.whole(-6, 9)) for _ in range(6))]),
+}  # fmt: skip
+
+
+def draw_parameter(dice: Dice, kind: str, taken: set[str]) -> Parameter:
+    """A parameter of the kind, with a name that is not taken, which then is."""
+    spec = KINDS[kind]
+    name = dice.one([name for name in spec.names.split() if name not in taken])
+    taken.add(name)
+    return Parameter(name, spec.annotation, spec.description)
