@@ -48,17 +48,18 @@ def validate_file(
     earlier: Sequence[Path],
     max_chars: int,
     on_progress: Callable[[int], None] | None = None,
+    scanner: Scanner | None = None,
 ) -> Funnel:
     """Write the good samples of `source` to `clean` and every other line, with its reason, to `rejected`.
 
     Questions asked before, here or in the `earlier` files, are dropped. `on_progress` gets the number of
-    lines read and may raise to stop: then neither file is touched. Raises Refused without a working
-    secret scanner, AutotrainError if a file is missing.
+    lines read and may raise to stop: then neither file is touched. Without a `scanner` one is loaded.
+    Raises Refused if it does not work, AutotrainError if a file is missing.
     """
     for path in (source, *earlier):
         if not path.is_file():
             raise AutotrainError(f"{path}: no such file to validate; name a file of samples, one JSON a line")
-    scanner = Scanner()
+    scanner = scanner or Scanner()
     index = ExactIndex()
     for path in earlier:
         for _, sample in read_samples(path):
@@ -117,8 +118,8 @@ def rejected_line(number: int, sample: Sample | BadLine, drop: Drop, scanner: Sc
             line["sample"] = sample.to_json()
         else:
             line["withheld"] = problem
-            line["digest"] = hmac.new(key, text.encode("utf-8", "surrogatepass"), "sha256").hexdigest()[:16]
-    return _without_surrogates(to_line(line))
+            line["digest"] = hmac.new(key, text.encode("utf-8"), "sha256").hexdigest()[:16]
+    return to_line(line)
 
 
 # ---------------------------------------------------------------------------------------------------
@@ -163,7 +164,7 @@ def duplicate_filter(index: ExactIndex) -> Filter:
 
 def _scan_problem(scanner: Scanner, text: str) -> str | None:
     try:
-        return scanner.scan(_without_surrogates(text))
+        return scanner.scan(text)
     except Exception as error:
         return f"scanner failed: {type(error).__name__}"
 
@@ -176,8 +177,3 @@ def _tidy_text(value: Any) -> Any:
     if isinstance(value, dict):
         return {_tidy_text(key): _tidy_text(item) for key, item in value.items()}
     return value
-
-
-def _without_surrogates(text: str) -> str:
-    """`text` with lone surrogates, which UTF-8 cannot hold, replaced."""
-    return text.encode("utf-8", "replace").decode("utf-8")

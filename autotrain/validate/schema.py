@@ -18,8 +18,9 @@ _REFUSAL = re.compile(
 )
 _SELF_REFERENCE = re.compile(r"\bas an ai (?:language )?(?:model|assistant)\b", re.IGNORECASE)
 _PLACEHOLDER = re.compile(
-    r"(?:todo|tbd|fixme|n/?a|none|null|placeholder|answer|output|solution|response|string|lorem ipsum.*"
-    r"|(?:your|the|(?:insert|write|put|add)(?: your| the)?) (?:code|answer|solution|output)(?: goes)?(?: here)?)",
+    r"(?:todo|tbd|fixme|n/?a|none|null|placeholder|answer|output|solution|response|string"
+    r"|lorem ipsum.*|(?:your|the|(?:insert|write|put|add)(?: your| the)?)"
+    r" (?:code|answer|solution|output)(?: goes)?(?: here)?)",
     re.IGNORECASE | re.DOTALL,
 )
 _LEFT_OUT = re.compile(
@@ -35,9 +36,8 @@ _EDGE = " \t\r\n`*_#<>[](){}.…!:-\"'"
 def schema_problem(sample: Sample) -> str | None:
     """Why the sample's content is not usable, or None; never quotes the sample."""
     for field in ("instruction", "input", "output", "tests"):
-        problem = _character_problem(getattr(sample, field))
-        if problem:
-            return f"{field} holds {problem}"
+        if "\0" in getattr(sample, field):
+            return f"{field} holds a NUL character"
     for field in ("instruction", "output"):
         if not getattr(sample, field).strip():
             return f"{field} is empty"
@@ -49,14 +49,6 @@ def schema_problem(sample: Sample) -> str | None:
     if _REFUSAL.match(sample.output) or _SELF_REFERENCE.search(sample.output):
         return "the answer is a refusal"
     return _answer_problem(sample) or _tests_problem(sample)
-
-
-def _character_problem(text: str) -> str | None:
-    if "\0" in text:
-        return "a NUL character"
-    if not text.isascii() and any("\ud800" <= character <= "\udfff" for character in text):
-        return "half a surrogate pair"
-    return None
 
 
 def _is_placeholder(text: str) -> bool:
