@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 
-from autotrain.generate.builtin.concepts import CONCEPTS
+from autotrain.generate.builtin.concepts import BUILDERS, CONCEPT_SHARES
 from autotrain.generate.builtin.dice import Dice
 from autotrain.generate.builtin.running import verify
 from autotrain.generate.builtin.tasks import MAKERS, SHARES, Task
@@ -34,8 +34,7 @@ def builtin_samples(
 def draw_sample(dice: Dice, name: str, round_number: int) -> Sample:
     task_type = dice.named(SHARES)
     while True:
-        concept = dice.named({key: share for key, (_, share) in CONCEPTS.items()})
-        problem = CONCEPTS[concept][0](dice)
+        problem = BUILDERS[dice.named(CONCEPT_SHARES)](dice)
         verified = verify(problem) if problem else None
         task: Task | None = None
         if problem and verified:

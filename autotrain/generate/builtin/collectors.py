@@ -194,3 +194,4 @@ COLLECTORS: dict[str, Collector] = {
           share=0.6, difficulty=1),
     )
 }  # fmt: skip
+COLLECTOR_SHARES = {name: item.share for name, item in COLLECTORS.items()}

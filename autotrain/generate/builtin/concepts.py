@@ -24,7 +24,7 @@ def classics_by_concept() -> dict[str, list[Classic]]:
 
 
 # A share grows with the number of different problems that a concept has to offer.
-CONCEPTS: dict[str, tuple[Builder, float]] = {
+_TABLE: dict[str, tuple[Builder, float]] = {
     **{name: (partial(build_pipeline, source_name=name), 5.0) for name in SOURCES},
     **{
         name: (partial(build_classic, entries=entries), 0.35 * len(entries))
@@ -57,3 +57,5 @@ CONCEPTS: dict[str, tuple[Builder, float]] = {
     "account_classes": (machines.account_class, 1.5),
     "dates": (machines.date_math, 3.0),
 }
+BUILDERS = {name: builder for name, (builder, _) in _TABLE.items()}
+CONCEPT_SHARES = {name: share for name, (_, share) in _TABLE.items()}

@@ -2,6 +2,7 @@
 
 import random
 from collections.abc import Mapping, Sequence
+from itertools import accumulate
 from typing import TypeVar
 
 T = TypeVar("T")
@@ -13,6 +14,7 @@ class Dice:
     def __init__(self, seed: str, weights: Mapping[str, float] | None = None) -> None:
         self._random = random.Random(seed)
         self._weights = dict(weights or {})
+        self._weighed: dict[int, tuple[Mapping[str, float], list[str], list[float]]] = {}
 
     def one(self, options: Sequence[T]) -> T:
         return options[int(self._random.random() * len(options))]
@@ -30,8 +32,11 @@ class Dice:
 
     def named(self, options: Mapping[str, float]) -> str:
         """One of the names, by its own share times the weight that the caller gave the name."""
-        names = list(options)
-        shares = [options[name] * max(0.0, self._weights.get(name, 1.0)) for name in names]
-        if not any(shares):
-            shares = list(options.values())
-        return self._random.choices(names, weights=shares)[0]
+        # Weighed once for each mapping; keeping the mapping keeps its id from being given to another.
+        if id(options) not in self._weighed:
+            shares = [share * max(0.0, self._weights.get(name, 1.0)) for name, share in options.items()]
+            if not any(shares):
+                shares = list(options.values())
+            self._weighed[id(options)] = (options, list(options), list(accumulate(shares)))
+        _, names, sums = self._weighed[id(options)]
+        return self._random.choices(names, cum_weights=sums)[0]

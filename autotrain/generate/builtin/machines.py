@@ -122,8 +122,8 @@ def generators(dice: Dice) -> Problem:
         bounded = any(word in condition.item.tag for word in ("negative", "below", "at_most", "between", "two_digit"))
         if bounded:
             words, body = f"yield {change.its} for each integer from 0 up to but not including `{p}`", f"for value in range({p}):\n    yield {change.code('value')}"
-        return function(dice, "lazy_numbers", "generate first_values produce stream numbers_from", (parameter,), "Iterator[int]", (words,), (body,),
-                        [(n,) for n in (0, 1, 2, 3, 5)], ("Make it a generator.",), around="list({})", difficulty="medium", more=("generators",))  # fmt: skip
+        return function(dice, "generators", "generate first_values produce stream numbers_from", (parameter,), "Iterator[int]", (words,), (body,),
+                        [(n,) for n in (0, 1, 2, 3, 5)], ("Make it a generator.",), around="list({})", difficulty="medium", more=("lazy_numbers",))  # fmt: skip
     (parameter,) = parameters_of(dice, "ints", ("item", "total", "previous"))
     p = parameter.name
     words, body = dice.one((
@@ -224,7 +224,7 @@ def account_class(dice: Dice) -> Problem:
     calls += [f"a = {name}({first})\na.{up}({more})\na.value" for first, more in ((5, 3), (cap - 1, 4), (2, -3))]
     calls += [f"a = {name}({first})\na.{down}({less})\na.value" for first, less in ((9, 4), (3, 3))]
     calls += [f"a = {name}(4)\na.{down}(6)"] if "rais" in down_told or "False" in down_told else [f"a = {name}(4)\na.{down}(6)\na.value"]
-    return Problem(("classes", "account"), name, (), "None", (words,), (body,), tuple(calls), kind="class", difficulty="medium")
+    return Problem(("account_classes", "classes"), name, (), "None", (words,), (body,), tuple(calls), kind="class", difficulty="medium")
 
 
 def date_math(dice: Dice) -> Problem:

@@ -286,10 +286,26 @@ def exit_loop(text: Text, node: ast.AST) -> Iterator[Edit]:
         yield text.replaced("exit_loop", node, new, f"`{new}` is used where `{old}` is needed.")
 
 
-OPERATORS: tuple[Callable[[Text, ast.AST], Iterator[Edit]], ...] = (
-    boundary, flipped, arithmetic, constant, truth, connective, negation, initial, dropped, base_case, arguments,
-    operands, mutable_default, bounds, slices, called, early_return, lost_update, order, exit_loop,
-)  # fmt: skip
+Operator = Callable[[Text, Any], Iterator[Edit]]
+OPERATORS: dict[type[ast.AST], tuple[Operator, ...]] = {
+    ast.Compare: (boundary, flipped),
+    ast.BinOp: (arithmetic, operands),
+    ast.AugAssign: (arithmetic, lost_update),
+    ast.Constant: (constant, truth),
+    ast.BoolOp: (connective,),
+    ast.If: (negation, dropped),
+    ast.IfExp: (negation,),
+    ast.While: (negation, dropped),
+    ast.For: (dropped,),
+    ast.Assign: (initial,),
+    ast.FunctionDef: (dropped, base_case, mutable_default, early_return),
+    ast.Call: (arguments, bounds, order),
+    ast.Subscript: (slices,),
+    ast.Name: (called,),
+    ast.Attribute: (called,),
+    ast.Break: (exit_loop,),
+    ast.Continue: (exit_loop,),
+}
 
 
 def find_edits(dice: Dice, text: Text, visible: bool) -> list[Edit]:
@@ -299,14 +315,10 @@ def find_edits(dice: Dice, text: Text, visible: bool) -> list[Edit]:
     """
     found: dict[str, list[Edit]] = {}
     for node in ast.walk(text.tree):
-        for operator in OPERATORS:
+        for operator in OPERATORS.get(type(node), ()):
             for edit in operator(text, node):
                 if edit.line or not visible:
                     found.setdefault(edit.operator, []).append(edit)
     groups = [dice.some(group, len(group)) for group in dice.some(list(found.values()), len(found))]
-    return [
-        group[depth]
-        for depth in range(max(map(len, groups), default=0))
-        for group in groups
-        if depth < len(group)
-    ]
+    deepest = max(map(len, groups), default=0)
+    return [group[depth] for depth in range(deepest) for group in groups if depth < len(group)]

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from textwrap import indent
 
 from autotrain.generate.builtin.atoms import CHANGES, PREDICATES, Change, Predicate
-from autotrain.generate.builtin.collectors import COLLECTORS, Collector
+from autotrain.generate.builtin.collectors import COLLECTOR_SHARES, COLLECTORS, Collector
 from autotrain.generate.builtin.constants import Constant, draw_constant, fill
 from autotrain.generate.builtin.dice import Dice
 from autotrain.generate.builtin.problem import Parameter, Problem, calls_of
@@ -53,7 +53,7 @@ class Parts:
 def build_pipeline(dice: Dice, source_name: str) -> Problem | None:
     """A problem on the elements of the named source; None where the drawn parts do not fit."""
     source = SOURCES[source_name]
-    collector = COLLECTORS[dice.named({name: item.share for name, item in COLLECTORS.items()})]
+    collector = COLLECTORS[dice.named(COLLECTOR_SHARES)]
     parts = draw_parts(dice, source, collector)
     if parts is None:
         return None

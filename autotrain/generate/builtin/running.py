@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
+from textwrap import indent
 from types import CodeType, FrameType
 from typing import Any
 
@@ -10,7 +11,7 @@ from autotrain.generate.builtin.problem import Problem, literal
 
 STEP_LIMIT = 3000
 SIZE_LIMIT = 20_000
-EXPECTED_ERRORS = ("ValueError", "KeyError", "IndexError", "TypeError", "ZeroDivisionError")
+FEWEST_TESTS, MOST_TESTS, MOST_CALLS = 4, 8, 10
 
 
 class TooManySteps(Exception):
@@ -27,10 +28,12 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Verified:
-    """A problem's calls, compiled once, with what the reference answers to each."""
+    """A problem's calls, compiled once as functions, with what the reference answers to each."""
 
     calls: tuple[str, ...]
-    compiled: tuple[tuple[CodeType | None, CodeType], ...]
+    code: CodeType
+    numbers: tuple[int, ...]
+    """Which of the compiled calls were kept."""
     outcomes: tuple[Outcome, ...]
 
     @property
@@ -40,55 +43,47 @@ class Verified:
 
     def agrees(self, source: str) -> bool:
         """Whether the code in `source` gives the same outcome for every call."""
-        try:
-            code = compile(source, "<generated>", "exec")
-        except SyntaxError:
-            return False
         namespace: dict[str, Any] = {}
         try:
+            code = compile(source, "<generated>", "exec")
             with_limit(lambda: exec(code, namespace))  # noqa: S102
         except Exception:
             return False
+        exec(self.code, namespace)  # noqa: S102
         return all(
-            same(answer(pair, namespace, limited=True), wanted)
-            for pair, wanted in zip(self.compiled, self.outcomes, strict=True)
+            same(answer(namespace[f"call_{number}"], limited=True), wanted)
+            for number, wanted in zip(self.numbers, self.outcomes, strict=True)
         )
 
 
 def verify(problem: Problem) -> Verified | None:
     """Run the reference on the problem's calls; None where the calls tell too little.
 
-    A call on which the reference fails is kept only if the problem's notes speak of the exception.
+    A call on which the reference fails is kept only if the problem's notes or its task speak of the exception.
     """
     namespace: dict[str, Any] = {}
+    calls = problem.calls[:MOST_CALLS]
+    code = compile("\n".join(map(as_function, range(len(calls)), calls)), "<calls>", "exec")
     exec(compile(problem.code(problem.bodies[0]), "<reference>", "exec"), namespace)  # noqa: S102
-    told = " ".join(problem.notes)
-    kept: list[tuple[str, tuple[CodeType | None, CodeType], Outcome]] = []
-    for call in problem.calls:
-        pair = compile_call(call)
-        outcome = answer(pair, namespace)
-        if not outcome.error or outcome.error in told:
-            kept.append((call, pair, outcome))
-    kept = kept[:8]
-    if len(kept) < 4 or len({repr(item[2]) for item in kept}) < 2:
+    exec(code, namespace)  # noqa: S102
+    told = " ".join(problem.notes + problem.task)
+    outcomes = [answer(namespace[f"call_{number}"]) for number in range(len(calls))]
+    kept = [number for number, outcome in enumerate(outcomes) if not outcome.error or outcome.error in told]
+    kept = kept[:MOST_TESTS]
+    if len(kept) < FEWEST_TESTS or len({repr(outcomes[number]) for number in kept}) < 2:
         return None
-    calls, compiled, outcomes = zip(*kept, strict=True)
-    return Verified(calls, compiled, outcomes)
+    return Verified(
+        tuple(calls[number] for number in kept), code, tuple(kept), tuple(outcomes[number] for number in kept)
+    )
 
 
-def compile_call(call: str) -> tuple[CodeType | None, CodeType]:
-    setup, _, expression = call.rpartition("\n")
-    return compile(setup, "<call>", "exec") if setup else None, compile(expression, "<call>", "eval")
+def as_function(number: int, call: str) -> str:
+    """The call as a function, so that all calls of a problem can be compiled at once."""
+    setup, newline, expression = call.rpartition("\n")
+    return f"def call_{number}():\n" + indent(f"{setup}{newline}return {expression}", "    ")
 
 
-def answer(
-    pair: tuple[CodeType | None, CodeType], namespace: dict[str, Any], limited: bool = False
-) -> Outcome:
-    def call() -> Any:
-        if pair[0] is not None:
-            exec(pair[0], namespace)  # noqa: S102
-        return eval(pair[1], namespace)  # noqa: S307
-
+def answer(call: Callable[[], Any], limited: bool = False) -> Outcome:
     try:
         return Outcome(with_limit(call) if limited else call())
     except Exception as error:
