@@ -1,0 +1,80 @@
+"""Figures are what was counted; what was not measured is absent; promotion follows the figures."""
+
+from typing import Any
+
+import pytest
+
+from autotrain.evaluate.answers import Answer
+from autotrain.evaluate.metrics import Graded, Metrics, by_task_type, measure, repeats
+from autotrain.evaluate.promotion import decide
+from autotrain.evaluate.report import show_rate
+from autotrain.gate.verify import Verdict
+from autotrain.sample import Sample
+
+
+def graded(passed: bool | None, *, kind: str = "algorithm_implementation", loss: float = 1.0, **verdict: Any) -> Graded:
+    sample = Sample.model_validate({"id": "a", "instruction": "i", "output": "o", "metadata": {"task_type": kind}})
+    answer = Answer("m", "a", "greedy", "text", 5, False, loss, 10)
+    return Graded(sample, answer, Verdict(passed=passed, reason="ok" if passed else "tests_failed", **verdict))
+
+
+def test_items_that_were_not_executed_do_not_count_as_failures() -> None:
+    metrics = measure([graded(True), graded(False), graded(None, kind="code_explanation")])
+    assert metrics.items == 3
+    assert metrics.pass_at_1 is not None
+    assert (metrics.pass_at_1.hits, metrics.pass_at_1.n) == (1, 2)
+    assert metrics.json_parse_rate is None
+
+
+def test_loss_is_weighted_by_tokens() -> None:
+    heavy = graded(None, loss=2.0)
+    heavy = Graded(heavy.sample, Answer("m", "a", "greedy", "", 1, False, 2.0, 30), heavy.verdict)
+    assert measure([graded(None, loss=1.0), heavy]).validation_loss == pytest.approx((10 + 60) / 40)
+
+
+def test_nothing_gives_no_figure() -> None:
+    metrics = measure([])
+    assert metrics.pass_at_1 is None
+    assert metrics.validation_loss is None
+    assert metrics.mean_tokens is None
+
+
+def test_task_types_are_told_apart() -> None:
+    parts = by_task_type([graded(True), graded(False, kind="bug_fixing")])
+    assert parts["algorithm_implementation"].pass_at_1 != parts["bug_fixing"].pass_at_1
+
+
+def test_repetition_needs_a_run_three_times() -> None:
+    run = "one two three four five six seven eight "
+    assert repeats(run * 3)
+    assert not repeats(run * 2)
+    assert not repeats("short")
+
+
+def with_rate(hits: int, n: int = 10, loss: float = 1.0) -> Metrics:
+    return measure([graded(index < hits, loss=loss) for index in range(n)])
+
+
+@pytest.mark.parametrize(
+    ("base", "best", "new", "promoted"),
+    [(3, None, 4, True), (3, None, 3, False), (3, 5, 5, False), (3, 5, 6, True), (6, 5, 6, False), (7, 5, 6, False)],
+)
+def test_only_a_strictly_higher_score_is_promoted(base: int, best: int | None, new: int, promoted: bool) -> None:
+    decision = decide(with_rate(base), None if best is None else with_rate(best), with_rate(new))
+    assert decision.promoted is promoted
+    assert decision.metric == "pass_at_1"
+
+
+def test_without_execution_loss_and_form_decide() -> None:
+    def unexecuted(loss: float, form: bool) -> Metrics:
+        return measure([graded(None, loss=loss, format_ok=form)])
+
+    assert decide(unexecuted(1.0, True), None, unexecuted(0.5, True)).promoted
+    assert not decide(unexecuted(1.0, True), None, unexecuted(0.5, False)).promoted
+    assert not decide(unexecuted(1.0, True), None, unexecuted(1.0, True)).promoted
+
+
+def test_a_rate_is_shown_with_its_counts_and_a_missing_one_as_a_dash() -> None:
+    shown = show_rate(measure([graded(True), graded(False)]).to_json()["pass_at_1"])
+    assert shown.startswith("50.0% (1/2, ")
+    assert show_rate(None) == "–"

@@ -1,0 +1,140 @@
+"""Stages 01 to 03 as programs, inside a run and on a user's files, with a real server as teacher."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from teacher_server import TeacherServer, garbage, rate_limited
+
+from autotrain.config import Settings
+from autotrain.run.events import sum_deltas
+from autotrain.run.journal import Journal
+from autotrain.run.paths import RunPaths
+from autotrain.run.state import State, load_state, save_state, timestamp
+
+SCRIPTS = Path(__file__).parent.parent / "scripts"
+
+
+def make_run(folder: Path, **changes: Any) -> RunPaths:
+    paths = RunPaths(folder / "run_20260101_000000_abcdef")
+    paths.data.mkdir(parents=True)
+    paths.config.write_text(Settings(**changes).to_json())
+    now = timestamp()
+    save_state(paths.state, State(run_id=paths.root.name, started_at=now, updated_at=now))
+    return paths
+
+
+def stage(script: str, *words: object, **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, str(SCRIPTS / script), *map(str, words)],
+        capture_output=True,
+        text=True,
+        env={**os.environ, **environment},
+        timeout=120,
+    )
+
+
+def in_run(script: str, paths: RunPaths, **environment: str) -> subprocess.CompletedProcess[str]:
+    return stage(script, "--run", paths.root, "--round", 1, **environment)
+
+
+def lines(path: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+
+
+def test_builtin_samples_pass_through_the_first_three_stages(tmp_path: Path) -> None:
+    paths = make_run(tmp_path, teacher_model="builtin", samples_per_round=40, run_unit_tests=True)
+    for script in ("01_teacher_generate.py", "02_validate.py", "03_unit_gate.py"):
+        done = in_run(script, paths)
+        assert done.returncode == 0, done.stderr
+    counters = load_state(paths.state).counters
+    assert counters["teacher_generated"] == 40
+    assert counters["teacher_generated"] == counters["validated_ok"] + counters.get("rejected_duplicate", 0)
+    assert counters["validated_ok"] == counters["test_pass"] + counters.get("test_skipped", 0)
+    assert counters["test_pass"] > 20
+    tested = lines(paths.tested(1))
+    assert all(sample["metadata"]["gate"]["passed"] for sample in tested if sample["metadata"]["gate"]["executed"])
+    assert sum_deltas(paths.events)[0] == counters
+
+
+def test_a_disproved_sample_is_dropped_and_kept_aside(tmp_path: Path) -> None:
+    def sample(name: str, code: str, **metadata: str) -> dict[str, Any]:
+        return {
+            "id": name,
+            "instruction": f"Write {name}.",
+            "output": f"```python\n{code}\n```",
+            "tests": f"assert {name}(2) == 4",
+            "metadata": {"task_type": "algorithm_implementation", "response_format": "code", "entry_point": name},
+        }
+
+    source = tmp_path / "in.jsonl"
+    good = sample("double", "def double(x):\n    return 2 * x")
+    wrong = sample("square", "def square(x):\n    return x + 1")
+    source.write_text("".join(json.dumps(item) + "\n" for item in (good, wrong)))
+    done = stage("03_unit_gate.py", "--run-tests", "1", "--input", source, "--output", tmp_path / "out.jsonl")
+    assert done.returncode == 0, done.stderr
+    assert [item["id"] for item in lines(tmp_path / "out.jsonl")] == ["double"]
+    (failed,) = lines(tmp_path / "out.failed.jsonl")
+    assert (failed["id"], failed["verdict"]["reason"]) == ("square", "tests_failed")
+    # Nothing is executed without --run-tests, so nothing is disproved, and nothing counts as passed.
+    done = stage("03_unit_gate.py", "--input", source, "--output", tmp_path / "syntax.jsonl")
+    assert "0 passed, 2 not executed" in done.stdout
+
+
+def test_a_stage_that_keeps_nothing_is_refused_and_says_why(tmp_path: Path) -> None:
+    paths = make_run(tmp_path, run_unit_tests=True)
+    bad = {"id": "r1-00001", "instruction": "", "output": "x"}
+    paths.raw(1).write_text(json.dumps(bad) + "\n{torn")
+    done = in_run("02_validate.py", paths)
+    assert done.returncode == 4
+    assert "schema 2" in done.stderr
+    state = load_state(paths.state)
+    assert state.status == "refused"
+    assert state.counters["rejected_schema"] == 2
+    assert len(lines(paths.rejected(1))) == 2
+
+
+def test_a_server_as_teacher_is_counted_as_it_counts_itself(tmp_path: Path) -> None:
+    with TeacherServer([rate_limited(), garbage()]) as server:
+        paths = make_run(
+            tmp_path, teacher_model="test-teacher", teacher_base_url=server.base_url, samples_per_round=12
+        )
+        done = in_run("01_teacher_generate.py", paths, OPENAI_API_KEY="sk-canary-0123456789")
+        assert done.returncode == 0, done.stderr
+        state = load_state(paths.state)
+        assert state.usage["requests_sent"] == server.count
+        assert state.usage["rate_limits_hit"] == 1
+        assert state.counters["teacher_generated"] == len(lines(paths.raw(1))) == 12
+    written = b"".join(path.read_bytes() for path in paths.root.rglob("*") if path.is_file())
+    assert b"sk-canary" not in written
+
+
+def test_a_finished_stage_is_not_paid_for_again(tmp_path: Path) -> None:
+    with TeacherServer() as server:
+        paths = make_run(
+            tmp_path, teacher_model="test-teacher", teacher_base_url=server.base_url, samples_per_round=8
+        )
+        assert in_run("01_teacher_generate.py", paths).returncode == 0
+        before = server.count
+        assert in_run("01_teacher_generate.py", paths).returncode == 0
+        assert server.count == before
+        # A stage that was cut off before it could say so reads its ledger instead of asking again.
+        journal = Journal(paths)
+        journal.state.stages["1"]["generate"].status = "running"
+        save_state(paths.state, journal.state)
+        raw = paths.raw(1).read_bytes()
+        assert in_run("01_teacher_generate.py", paths).returncode == 0
+        assert server.count == before
+        assert paths.raw(1).read_bytes() == raw
+    assert sum_deltas(paths.events)[0]["teacher_generated"] == 8
+
+
+@pytest.mark.parametrize("script", sorted(path.name for path in SCRIPTS.glob("0*.py")))
+def test_missing_paths_are_a_usage_error(script: str) -> None:
+    done = stage(script)
+    assert done.returncode == 2
+    assert "missing --" in done.stderr
