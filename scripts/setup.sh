@@ -2,7 +2,7 @@
 # Sourced by loop.sh and test.sh: finds or makes the Python environment and leaves its interpreter in $PYTHON.
 #
 #   an activated environment (venv, or conda other than base)   is used as it is, nothing is installed into it
-#   otherwise .venv beside the project                          is made once; a stamp in it says that it is whole
+#   otherwise .venv beside the project                          is made once; a stamp in it says it is whole
 #
 #   AUTOTRAIN_PYTHON=/path/to/python3.12   makes .venv with this one instead of python3
 #   AUTOTRAIN_VENV=/path                   keeps the environment there, whatever is activated
@@ -15,7 +15,7 @@ ROOT="$(CDPATH='' cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.." && pwd)"
 say() { printf 'autotrain: %s\n' "$1" >&2; }
 fail() { say "$*"; exit 1; }
 
-# ---------------------------------------------------------------------------------------------------------------
+# ------------------------------------------------------------------------------------------------------------
 # What is there
 
 # "3.11", or nothing where $1 is no working Python.
@@ -29,9 +29,11 @@ is_supported() { case "$1" in 3.10 | 3.11 | 3.12 | 3.13) ;; *) return 1 ;; esac;
 
 # What the stamp of an up-to-date environment says: the Python version and a hash of what is to be installed.
 fingerprint() {
-    "$1" -I -S -c 'import hashlib, sys
+    "$1" -I -S -c '
+import hashlib, sys
 digest = hashlib.sha256(b"".join(open(path, "rb").read() for path in sys.argv[1:]))
-print("%d.%d" % sys.version_info[:2], digest.hexdigest())' "$ROOT/pyproject.toml" "$ROOT/requirements.lock" 2>/dev/null || true
+print("%d.%d" % sys.version_info[:2], digest.hexdigest())
+' "$ROOT/pyproject.toml" "$ROOT/requirements.lock" 2>/dev/null || true
 }
 
 # One requirement a line from a list in pyproject.toml: dependencies, dev or without-dependencies.
@@ -52,20 +54,21 @@ find_python() {
         fi
         [ -z "$version" ] || [ -n "$found" ] || found="; $candidate is Python $version"
     done
-    fail "Python 3.10 to 3.13 is needed${found:-; none was found (${candidates[*]})}. Install one, or name it:" \
-        "AUTOTRAIN_PYTHON=/path/to/python3.12"
+    fail "Python 3.10 to 3.13 is needed${found:-; none was found (${candidates[*]})}." \
+        "Install one, or name it: AUTOTRAIN_PYTHON=/path/to/python3.12"
 }
 
-# ---------------------------------------------------------------------------------------------------------------
+# ------------------------------------------------------------------------------------------------------------
 # An environment of the user's own
 
 use_activated() {
     local version groups="." wanted missing
     PYTHON="$1/bin/python"
     version="$(python_version "$PYTHON")"
-    [ -n "$version" ] || fail "The activated environment $1 has no working bin/python: deactivate it, or make it again."
-    is_supported "$version" || fail "The activated environment $1 has Python $version; 3.10 to 3.13 is needed." \
-        "Deactivate it and start again: an environment of the project's own is then made."
+    [ -n "$version" ] || fail "The activated environment $1 has no working bin/python:" \
+        "deactivate it, or make it again."
+    is_supported "$version" || fail "The activated environment $1 has Python $version;" \
+        "3.10 to 3.13 is needed. Deactivate it and start again: an environment of the project's own is then made."
     wanted="$(requirements dependencies; requirements without-dependencies)"
     if [ "${AUTOTRAIN_NEEDS:-}" = dev ]; then
         groups=".[dev]"
@@ -95,17 +98,19 @@ if other:
     print("autotrain: going on with versions of your own:", ", ".join(other), file=sys.stderr)
 print(", ".join(missing))' "$ROOT/requirements.lock")" || fail "The activated environment $1 cannot be looked at."
     [ -z "$missing" ] || fail "The activated environment $1 lacks $missing. Install into it with:
-  cd '$ROOT' && '$PYTHON' -m pip install -c requirements.lock -e '$groups' && '$PYTHON' -m pip install --no-deps $(requirements without-dependencies | tr '\n' ' ')
+  cd '$ROOT' &&
+  '$PYTHON' -m pip install -c requirements.lock -e '$groups' &&
+  '$PYTHON' -m pip install --no-deps $(requirements without-dependencies | tr '\n' ' ')
 or deactivate it and start again: an environment of the project's own is then made."
 }
 
-# ---------------------------------------------------------------------------------------------------------------
+# ------------------------------------------------------------------------------------------------------------
 # The project's own environment
 
 # The stamp's first word is "unfinished" from the first moment until the last package is in.
 is_ready() {
     local stamp
-    [ -x "$PYTHON" ] && [ -f "$STAMP" ] || return 1
+    [ -x "$PYTHON" ] && [ -s "$STAMP" ] || return 1
     stamp="$(<"$STAMP")"
     [ "$stamp" = "$(fingerprint "$PYTHON")" ] || return 1
     [ -z "${AUTOTRAIN_PYTHON:-}" ] || [ "${stamp%% *}" = "$(python_version "$AUTOTRAIN_PYTHON")" ]
@@ -119,7 +124,7 @@ use_own() {
 make_environment() {
     local start=$SECONDS
     find_python
-    mkdir -p "$VENV" 2>/dev/null || fail "$VENV cannot be made: name a folder you can write to with AUTOTRAIN_VENV=/path."
+    mkdir -p "$VENV" 2>/dev/null || fail "$VENV cannot be made: name another folder with AUTOTRAIN_VENV=/path."
     wait_for_turn
     if ! is_ready; then
         if is_whole; then
@@ -143,12 +148,13 @@ wait_for_turn() {
     exec 9<"$VENV"
     "$BASE_PYTHON" -c "$lock" now 2>/dev/null && return
     say "another set-up is at work in $VENV: waiting for it"
-    "$BASE_PYTHON" -c "$lock" || fail "$VENV cannot be locked: put the environment on a local disk with AUTOTRAIN_VENV=/path."
+    "$BASE_PYTHON" -c "$lock" || fail "$VENV cannot be locked: name a folder on a local disk with AUTOTRAIN_VENV=/path."
 }
 
 # A finished environment for an older lock can be brought up to date; anything else is made from scratch.
 is_whole() {
-    [ -f "$STAMP" ] && [ "$(cut -d' ' -f1 "$STAMP")" = "$BASE_VERSION" ] && [ "$(python_version "$PYTHON")" = "$BASE_VERSION" ]
+    [ -f "$STAMP" ] && [ "$(cut -d' ' -f1 "$STAMP")" = "$BASE_VERSION" ] &&
+        [ "$(python_version "$PYTHON")" = "$BASE_VERSION" ]
 }
 
 # torch's CUDA libraries are most of it; a CPU build in pip's find-links folders saves them.
@@ -163,6 +169,9 @@ check_disk() {
         "make room, or keep it elsewhere with AUTOTRAIN_VENV=/path."
 }
 
+# uv is many times faster, but does not know what registry pip was told to use.
+is_uv_used() { command -v uv >/dev/null && [ -z "${PIP_INDEX_URL:-}${PIP_EXTRA_INDEX_URL:-}${PIP_NO_INDEX:-}" ]; }
+
 make_venv() {
     if [ ! -f "$STAMP" ] && [ -n "$(ls -A "$VENV")" ]; then
         fail "$VENV was not made by this set-up and is left alone: activate it to use it, remove it," \
@@ -170,30 +179,29 @@ make_venv() {
     fi
     printf 'unfinished\n' >"$STAMP"
     find "$VENV" -mindepth 1 ! -name .autotrain-stamp -delete
-    if command -v uv >/dev/null; then
-        uv venv --quiet --allow-existing --python "$BASE_PYTHON" "$VENV" >"$LOG" 2>&1 || explain_failure
+    if is_uv_used; then
+        uv venv --quiet --seed --allow-existing --python "$BASE_PYTHON" "$VENV" >"$LOG" 2>&1 || explain_failure
     elif ! "$BASE_PYTHON" -m venv "$VENV" >"$LOG" 2>&1; then
-        ! grep -qE 'ensurepip|No module named .?venv' "$LOG" || fail "Python's venv module is missing. On Debian or Ubuntu:" \
-            "sudo apt install python$BASE_VERSION-venv (or install uv), then start again."
+        ! grep -qE 'ensurepip|No module named .?venv' "$LOG" || fail "Python's venv module is missing." \
+            "On Debian or Ubuntu: sudo apt install python$BASE_VERSION-venv (or install uv), then start again."
         explain_failure
     fi
 }
 
 # The direct requirements only, with the lock as constraints: what a CPU build of torch does not need stays out.
 install_packages() {
-    local folder install=("$PYTHON" -m pip install --disable-pip-version-check --no-input)
-    if command -v uv >/dev/null; then
+    local folder site install=("$PYTHON" -m pip install --disable-pip-version-check --no-input)
+    if is_uv_used; then
         install=(uv pip install --python "$PYTHON")
-        # uv does not read pip's variables.
         for folder in ${PIP_FIND_LINKS:-}; do install+=(--find-links "$folder"); done
-        [ -z "${PIP_INDEX_URL:-}" ] || [ -n "${UV_DEFAULT_INDEX:-}" ] || install+=(--default-index "$PIP_INDEX_URL")
     fi
     { requirements dependencies; requirements dev; } >"$VENV/requirements.txt"
     requirements without-dependencies >"$VENV/without-dependencies.txt"
     run_logged "${install[@]}" -c "$ROOT/requirements.lock" -r "$VENV/requirements.txt" || explain_failure
     run_logged "${install[@]}" --no-deps -r "$VENV/without-dependencies.txt" || explain_failure
     # So that a stage script typed by hand with this interpreter finds the package, from any folder.
-    printf '%s\n' "$ROOT" >"$("$PYTHON" -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/autotrain-checkout.pth"
+    site="$("$PYTHON" -c 'import sysconfig; print(sysconfig.get_path("purelib"))')"
+    printf '%s\n' "$ROOT" >"$site/autotrain-checkout.pth"
 }
 
 # Keeps all output in the log and shows the downloads worth waiting for.
@@ -215,18 +223,22 @@ run_logged() {
 
 explain_failure() {
     local why="it could not be installed"
-    if grep -qiE 'no space left|errno 28|os error 28|disk quota' "$LOG"; then
+    local full='no space left|errno 28|os error 28|disk quota'
+    local network='connection (refused|reset|broken)|timed out|name resolution|name or service not known|dns error'
+    network="$network|proxyerror|sslerror|certificate|error sending request|failed to fetch"
+    local lacking='no matching distribution|resolutionimpossible|no solution found|has no wheels'
+    if grep -qiE "$full" "$LOG"; then
         why="the disk is full: make room, or keep the environment elsewhere with AUTOTRAIN_VENV=/path"
-    elif grep -qiE 'connection (refused|reset)|NewConnectionError|ConnectTimeout|timed out|name resolution|name or service not known|dns error|ProxyError|SSLError|certificate|error sending request|failed to fetch' "$LOG"; then
+    elif grep -qiE "$network" "$LOG"; then
         why="the package registry cannot be reached: check the network, or name a mirror with PIP_INDEX_URL"
-    elif grep -qiE 'no matching distribution|ResolutionImpossible|no solution found|has no wheels|not a supported wheel' "$LOG"; then
+    elif grep -qiE "$lacking" "$LOG"; then
         why="the registry has no package that fits this machine and Python $BASE_VERSION: see the lines above"
     fi
     tail -n 8 "$LOG" | sed 's/^/  | /' >&2
     fail "No environment: $why. The whole log: $LOG"
 }
 
-# ---------------------------------------------------------------------------------------------------------------
+# ------------------------------------------------------------------------------------------------------------
 
 set_up() {
     local activated=""
