@@ -67,10 +67,10 @@ class Rewriter(ast.NodeTransformer):
     def visit_UnaryOp(self, node: ast.UnaryOp) -> ast.AST:
         self.generic_visit(node)
         operand = node.operand
-        if self._has("length") and isinstance(node.op, ast.Not) and isinstance(operand, ast.Name):
-            if operand.id in self._sequences:
-                self.changes += 1
-                return ast.parse(f"len({operand.id}) == 0", mode="eval").body
+        named = isinstance(operand, ast.Name) and operand.id in self._sequences
+        if self._has("length") and isinstance(node.op, ast.Not) and named:
+            self.changes += 1
+            return ast.parse(f"len({ast.unparse(operand)}) == 0", mode="eval").body
         return node
 
     def visit_Return(self, node: ast.Return) -> ast.AST | list[ast.stmt]:

@@ -1,5 +1,8 @@
 """Dictionaries, sets and sorting: entries chosen and changed, lists compared, orders by key."""
 
+from collections.abc import Callable, Sequence
+from typing import Any
+
 from autotrain.generate.builtin import values
 from autotrain.generate.builtin.constants import draw_change, draw_condition
 from autotrain.generate.builtin.dice import Dice
@@ -59,7 +62,13 @@ def dict_merge(dice: Dice) -> Problem:
         words = f"return a dictionary of the keys that are in both `{p}` and `{q}`; each gets {rule}"
         inline = expression.replace("result[key]", f"{p}[key]").replace("value", f"{q}[key]")
         body = f"return {{key: {inline} for key in {p} if key in {q}}}"
-    tries = [({"a": 1, "b": 2}, {"b": 5, "c": 3}), ({"x": 4}, {"x": 4}), ({}, {"k": 1}), ({"m": 7}, {}), ({"a": 9, "b": 1}, {"a": 2, "b": 6})]
+    tries = [
+        ({"a": 1, "b": 2}, {"b": 5, "c": 3}),
+        ({"x": 4}, {"x": 4}),
+        ({}, {"k": 1}),
+        ({"m": 7}, {}),
+        ({"a": 9, "b": 1}, {"a": 2, "b": 6}),
+    ]
     return function(dice, "dict_merging", "merge combine_tables join_dicts merge_counts unite", parameters, "dict[str, int]",
                     (words,), (body,), [*tries, *arguments_of(dice, "table more_table")[:2]])  # fmt: skip
 
@@ -91,7 +100,9 @@ def set_operations(dice: Dice) -> Problem:
     if goal == "sorted" and symbol in "&-":
         bodies = (body, f"result = []\nfor item in {p}:\n    if item {'not in' if symbol == '-' else 'in'} {q} and item not in result:\n"
                   "        result.append(item)\nreturn sorted(result)")  # fmt: skip
-    rows = values.integers(dice, condition.numbers, 0, 9) if kind == "int" else values.word_lists(dice)
+    rows: Sequence[list[Any]] = (
+        values.integers(dice, condition.numbers, 0, 9) if kind == "int" else values.word_lists(dice)
+    )
     shared = [(one, other + one[:2]) for one, other in zip(rows, rows[::-1], strict=True)]
     return function(dice, "set_operations", "common compare_lists overlap set_result differences shared_items", parameters,
                     returns, (words,), bodies, shared)  # fmt: skip
@@ -102,24 +113,30 @@ ORDERS = {
             ("remainder by 4", "{x} % 4"), ("square", "{x} * {x}"), ("number of digits", "len(str(abs({x})))"), ("distance from 10", "abs({x} - 10)")),
     "word": (("length", "len({x})"), ("last character", "{x}[-1:]"), ("lowercase form", "{x}.lower()"), ("number of 'e'", "{x}.count(\"e\")"),
              ("reverse", "{x}[::-1]"), ("number of 'a'", "{x}.count(\"a\")"), ("second character", "{x}[1:2]")),
-    "pair": (("number", "{x}[1]"), ("name", "{x}[0]"), ("length of its name", "len({x}[0])"), ("absolute number", "abs({x}[1])"),
-             ("last digit of its number", "abs({x}[1]) % 10")),
+    "pair": (("number", "{x}[1]"), ("name", "{x}[0]"), ("length of the name", "len({x}[0])"), ("absolute number", "abs({x}[1])"),
+             ("last digit of the number", "abs({x}[1]) % 10")),
 }  # fmt: skip
 
 
 def sort_by(dice: Dice) -> Problem:
     """Sorting with a key, a direction, a second key, or only the first few."""
-    kind, name, noun = dice.one((("int", "ints", "numbers"), ("word", "words", "strings"), ("pair", "pairs", "tuples")))
+    kind, name, noun = dice.one(
+        (("int", "ints", "numbers"), ("word", "words", "strings"), ("pair", "pairs", "tuples"))
+    )
     (parameter,) = parameters_of(dice, name)
     p = parameter.name
     x = {"int": "n", "word": "s", "pair": "pair"}[kind]
     x = x if x != p else "item"
     first, second = dice.some(ORDERS[kind], 2)
-    key, told = first[1], f"by {'its' if kind == 'pair' else 'their'} {first[0]}".replace("its its", "its").replace("their its", "their")
+    key, told = first[1], f"by the {first[0]}" if " of " in first[0] else f"by their {first[0]}"
     down = dice.chance(0.35)
     note = "Elements that are equal in this respect keep their order."
     if not down and dice.chance(0.4):
-        key, told, note = f"({first[1]}, {second[1]})", f"{told}, and where that is equal by {second[0]}", note
+        key, told, note = (
+            f"({first[1]}, {second[1]})",
+            f"{told}, and where that is equal by {second[0]}",
+            note,
+        )
     code = f"sorted({p}, key=lambda {x}: {key.replace('{x}', x)}{', reverse=True' if down else ''})"
     if key == "len({x})" and not down:
         code = f"sorted({p}, key=len)"
@@ -131,10 +148,18 @@ def sort_by(dice: Dice) -> Problem:
     words = f"return a list of {prefix}"
     if goal == "few":
         k = dice.whole(2, 3)
-        outcome, words, names = f"{outcome}[:{k}]", f"return the first {k} of {prefix} (all if there are fewer)", "first_few top leading best_of"
+        outcome, words, names = (
+            f"{outcome}[:{k}]",
+            f"return the first {k} of {prefix} (all if there are fewer)",
+            "first_few top leading best_of",
+        )
     elif goal == "first":
         outcome = f"ordered = {code}\nreturn ordered[0] if ordered else None"
-        words, names, returns = f"return the first of {prefix}, or None if `{p}` is empty", "first_by best pick_first", returns[5:-1] + " | None"
+        words, names, returns = (
+            f"return the first of {prefix}, or None if `{p}` is empty",
+            "first_by best pick_first",
+            returns[5:-1] + " | None",
+        )
     elif goal == "project" and kind == "pair":
         part, told_part = dice.one((("name", "names"), ("number", "numbers")))
         outcome = f"return [{part} for name, number in {code}]"
@@ -143,7 +168,12 @@ def sort_by(dice: Dice) -> Problem:
     if goal == "all":
         arguments = f"key=lambda {x}: {key.replace('{x}', x)}{', reverse=True' if down else ''}"
         bodies = (outcome, f"result = list({p})\nresult.sort({arguments})\nreturn result")
-    data = {"int": values.integers, "word": values.word_lists, "pair": values.pair_lists}[kind](dice)
+    draws: dict[str, Callable[[Dice], Sequence[Any]]] = {
+        "int": values.integers,
+        "word": values.word_lists,
+        "pair": values.pair_lists,
+    }
+    data = draws[kind](dice)
     return function(dice, "sorting", names, (parameter,), returns, (words,), bodies, [(row,) for row in data], (note,),
                     difficulty="medium", more=(f"sort_{kind}s",))  # fmt: skip
 

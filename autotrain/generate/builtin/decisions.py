@@ -1,5 +1,7 @@
 """Branching: thresholds, rules with words, formulas with cases, errors and defaults."""
 
+from typing import Any
+
 from autotrain.generate.builtin import values
 from autotrain.generate.builtin.constants import draw_change, draw_condition
 from autotrain.generate.builtin.dice import Dice
@@ -30,7 +32,8 @@ def thresholds(dice: Dice) -> Problem:
     chained = "".join(f'{"if" if i == 0 else "elif"} {p} {sign} {limit}:\n    return "{label}"\n'
                       for i, (label, limit) in enumerate(tests)) + f'else:\n    return "{ordered[-1]}"'  # fmt: skip
     bodies = (f'{early}return "{ordered[-1]}"', chained)
-    arguments = [(n,) for limit in limits for n in (limit - 1, limit, limit + 1)][:6] + [(-5,), (100,)]
+    numbers = [number for limit in limits for number in (limit - 1, limit, limit + 1)]
+    arguments = [(number,) for number in (*numbers[:6], -5, 100)]
     return function(dice, "thresholds", "classify label category grade level rate_value", (parameter,), "str", (words,),
                     bodies, arguments)  # fmt: skip
 
@@ -51,7 +54,9 @@ def word_rules(dice: Dice) -> Problem:
             body += f" or {other}"
     else:
         words = f"return '{one}' if `{p}` is divisible by {a}, else '{two}' if it is divisible by {b}, else {rest[1]}"
-        body = f'if {p} % {a} == 0:\n    return "{one}"\nif {p} % {b} == 0:\n    return "{two}"\nreturn {other}'
+        body = (
+            f'if {p} % {a} == 0:\n    return "{one}"\nif {p} % {b} == 0:\n    return "{two}"\nreturn {other}'
+        )
     arguments = [(n,) for n in (a, b, a * b, 1, a + 1, b * 2, 11)]
     return function(dice, "word_rules", "fizz_word say rule_word call_out number_word", (parameter,), "str", (words,), (body,),
                     arguments)  # fmt: skip
@@ -132,7 +137,9 @@ def safe_convert(dice: Dice) -> Problem:
     if what == "int":
         (parameter,) = parameters_of(dice, "text", ("number",))
         p = parameter.name
-        words = f"convert `{p}` to an integer and return {change.its}; return {default} if it is not an integer"
+        words = (
+            f"convert `{p}` to an integer and return {change.its}; return {default} if it is not an integer"
+        )
         body = f"try:\n    number = int({p})\nexcept ValueError:\n    return {default}\nreturn {change.code('number')}"
         return function(dice, "default_on_error", "parse_or_default to_int safe_int read_number", (parameter,), "int | None", (words,),
                         (body,), [("12",), ("x",), ("-5",), ("",), ("3.5",), (" 7 ",)])  # fmt: skip
@@ -144,7 +151,7 @@ def safe_convert(dice: Dice) -> Problem:
         words = f"return the total over all strings in `{p}` that `int` accepts: for each, take {change.its} as a number and add it; skip the others"
         return function(dice, "default_on_error", "sum_valid total_of_numbers add_numeric", (parameter,), "int", (words,), (body,),
                         [(["1", "x", "3"],), ([],), (["a"],), (["-2", "7"],), (["10", "", "5.5"],)], difficulty="medium")  # fmt: skip
-    kinds, sign = {"divide": ("int more_int", "//"), "index": ("ints int", ""), "key": ("table word", "")}[what]
+    kinds = {"divide": "int more_int", "index": "ints int", "key": "table word"}[what]
     parameters = parameters_of(dice, kinds)
     p, q = (item.name for item in parameters)
     expression, error, told = {
@@ -155,8 +162,13 @@ def safe_convert(dice: Dice) -> Problem:
     told = told or f"`{expression}`"
     reason = {"divide": f"`{q}` is 0", "index": "there is none (IndexError)", "key": "it is missing"}[what]
     body = f"try:\n    return {expression}\nexcept {error}:\n    return {default}"
-    bodies = (body, f"if {q} == 0:\n    return {default}\nreturn {expression}") if what == "divide" else (body,)
-    tries = {"divide": [(7, 2), (7, 0), (0, 3), (-9, 4)], "index": [([4, 5], 1), ([4, 5], 2), ([], 0), ([6], -1)],
-             "key": [({"a": 1}, "a"), ({"a": 1}, "b"), ({}, "x"), ({"k": 7, "l": 2}, "l")]}[what]  # fmt: skip
+    bodies = (
+        (body, f"if {q} == 0:\n    return {default}\nreturn {expression}") if what == "divide" else (body,)
+    )
+    tries: dict[str, list[tuple[Any, ...]]] = {
+        "divide": [(7, 2), (7, 0), (0, 3), (-9, 4)],
+        "index": [([4, 5], 1), ([4, 5], 2), ([], 0), ([6], -1)],
+        "key": [({"a": 1}, "a"), ({"a": 1}, "b"), ({}, "x"), ({"k": 7, "l": 2}, "l")],
+    }
     return function(dice, "default_on_error", "safe_get try_get or_default safe_result", parameters, "int | None",
-                    (f"return {told}, or {default} if {reason}",), bodies, [*tries, *arguments_of(dice, kinds)][:8])  # fmt: skip
+                    (f"return {told}, or {default} if {reason}",), bodies, [*tries[what], *arguments_of(dice, kinds)][:8])  # fmt: skip

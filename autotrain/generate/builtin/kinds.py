@@ -36,7 +36,14 @@ def _increasing(dice: Dice) -> list[Any]:
 
 def _nested(dice: Dice) -> list[Any]:
     one, two, three = (dice.whole(-5, 9) for _ in range(3))
-    return [[one, [two, [three, 4]]], [], [one], [[one, two], [three]], [[], [[]], two], [1, [2, [3, [four := one]], four]]]
+    return [
+        [one, [two, [three, 4]]],
+        [],
+        [one],
+        [[one, two], [three]],
+        [[], [[]], two],
+        [1, [2, [3, [four := one]], four]],
+    ]
 
 
 KINDS: dict[str, Kind] = {

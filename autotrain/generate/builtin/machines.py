@@ -4,7 +4,7 @@ from autotrain.generate.builtin import values
 from autotrain.generate.builtin.constants import draw_change, draw_condition
 from autotrain.generate.builtin.dice import Dice
 from autotrain.generate.builtin.parameters import arguments_of, function, parameters_of
-from autotrain.generate.builtin.problem import Parameter, Problem, calls_of
+from autotrain.generate.builtin.problem import Parameter, Problem
 
 
 def counter_commands(dice: Dice) -> Problem:
@@ -24,8 +24,12 @@ def counter_commands(dice: Dice) -> Problem:
     branches = "".join(f'    {"if" if i == 0 else "elif"} c == "{letter}":\n        {effect[1]}\n'
                        for i, (letter, effect) in enumerate(zip(letters, effects, strict=True)))  # fmt: skip
     setup = {"best": f"\nbest = {start}", "count": "\ncount = 0"}.get(outcome, "")
-    body = f"x = {start}{setup}\nfor c in {p}:\n{branches}" + (f"    {extra}\n" if extra else "") + f"return {outcome}"
-    words = f"start with the number {start}, carry out the characters of `{p}` one after the other ({told}; others do nothing), and return {goal}"
+    body = (
+        f"x = {start}{setup}\nfor c in {p}:\n{branches}"
+        + (f"    {extra}\n" if extra else "")
+        + f"return {outcome}"
+    )
+    words = f"start with the number {start}||carry out the characters of `{p}` one after the other ({told}; others do nothing)||return {goal}"
     texts = ["".join(dice.one([*letters, "?"]) for _ in range(size)) for size in (3, 5, 8, 6, 4)]
     return function(dice, "commands", "run execute simulate counter process apply_commands", (parameter,), "int", (words,), (body,),
                     [(text,) for text in (*texts, "", letters[0] * 3)], difficulty="medium", more=("simulation",))  # fmt: skip
@@ -45,7 +49,7 @@ def robot(dice: Dice) -> Problem:
         ("the largest y it reaches (at least 0)", "top = 0\n", "    top = max(top, y)\n", "top", "int"),
         ("how often it comes back to the start", "count = 0\n", "    if (x, y) == (0, 0):\n        count += 1\n", "count", "int"),
     ))  # fmt: skip
-    n, s, e, w = letters
+    n, s, e, w = list(letters)
     if dice.chance(0.5):
         moves = (f'    if c == "{n}":\n        y += {size}\n    elif c == "{s}":\n        y -= {size}\n    elif c == "{e}":\n'
                  f'        x += {size}\n    elif c == "{w}":\n        x -= {size}\n')  # fmt: skip
@@ -56,7 +60,12 @@ def robot(dice: Dice) -> Problem:
     words = (f"move a robot that starts at (0, 0) by the characters of `{p}` ('{n}': y grows by {size}, '{s}': y shrinks by {size}, "
              f"'{e}': x grows by {size}, '{w}': x shrinks by {size}) and return {goal}")  # fmt: skip
     body = f"{start}{setup}for c in {p}:\n{moves}{extra}return {outcome}"
-    texts = ["".join(dice.one(letters) for _ in range(size)) for size in (3, 4, 6, 5)] + ["", n + s, e + n + w + s, n * 3]
+    texts = ["".join(dice.one(letters) for _ in range(size)) for size in (3, 4, 6, 5)] + [
+        "",
+        n + s,
+        e + n + w + s,
+        n * 3,
+    ]
     return function(dice, "robots", "walk robot follow final_place move_robot track", (parameter,), returns, (words,), (body,),
                     [(text,) for text in texts], difficulty="medium", more=("simulation",))  # fmt: skip
 
@@ -65,10 +74,10 @@ def balance(dice: Dice) -> Problem:
     """A running level with limits: accounts, batteries, queues."""
     (parameter,) = parameters_of(dice, "ints", ("level", "change", "refused"))
     p = parameter.name
-    start, floor, cap = dice.whole(0, 10), 0, dice.whole(12, 30)
+    start, cap = dice.whole(0, 10), dice.whole(12, 30)
     rule, step = dice.one((
-        (f"a change that would make it negative is left out", "if level + change >= 0:\n        level += change"),
-        (f"it never falls below 0 (it stays at 0 instead)", "level = max(0, level + change)"),
+        ("a change that would make it negative is left out", "if level + change >= 0:\n        level += change"),
+        ("it never falls below 0 (it stays at 0 instead)", "level = max(0, level + change)"),
         (f"it never rises above {cap} (it stays at {cap} instead)", f"level = min({cap}, level + change)"),
         (f"it stays between 0 and {cap} (the nearest limit is taken instead)", f"level = max(0, min({cap}, level + change))"),
         (f"a change that would bring it above {cap} is left out", f"if level + change <= {cap}:\n        level += change"),
@@ -81,7 +90,9 @@ def balance(dice: Dice) -> Problem:
     ))  # fmt: skip
     if "break" in step and extra:
         goal, setup, extra, outcome, returns = "the final level", "", "", "level", "int"
-    words = f"start with the level {start}, add the changes in `{p}` one after the other ({rule}) and return {goal}"
+    words = (
+        f"start with the level {start}||add the changes in `{p}` one after the other ({rule})||return {goal}"
+    )
     body = f"level = {start}\n{setup}for change in {p}:\n    {step}\n{extra}return {outcome}"
     arguments = [(row,) for row in values.integers(dice, (-start, -start - 1, cap), -12, 15)]
     return function(dice, "levels", "simulate balance track final_level run_changes account", (parameter,), returns, (words,), (body,),
@@ -98,13 +109,26 @@ def stack_machine(dice: Dice) -> Problem:
         ("dup", "pushes the top number once more", "stack.append(stack[-1])"), ("pop", "removes the top number", "stack.pop()"),
         ("neg", "negates the top number", "stack.append(-stack.pop())"), ("inc", "adds 1 to the top number", "stack.append(stack.pop() + 1)"),
     ), dice.whole(1, 3))  # fmt: skip
-    goal, outcome = dice.one((("the stack as a list, its top last", "stack"), ("the sum of the stack", "sum(stack)"), ("the top of the stack", "stack[-1]"), ("the number of elements on the stack", "len(stack)")))
+    goal, outcome = dice.one(
+        (
+            ("the stack as a list, its top last", "stack"),
+            ("the sum of the stack", "sum(stack)"),
+            ("the top of the stack", "stack[-1]"),
+            ("the number of elements on the stack", "len(stack)"),
+        )
+    )
     told = ", ".join(f"'{name}' {effect}" for name, effect, _ in tokens)
-    branches = "".join(f'    {"if" if i == 0 else "elif"} token == "{name}":\n        {code}\n' for i, (name, _, code) in enumerate(tokens))
+    branches = "".join(
+        f'    {"if" if i == 0 else "elif"} token == "{name}":\n        {code}\n'
+        for i, (name, _, code) in enumerate(tokens)
+    )
     words = f"run the whitespace-separated tokens of `{p}` on an empty stack (an integer is pushed, {told}) and return {goal}"
     body = f"stack = []\nfor token in {p}.split():\n{branches}    else:\n        stack.append(int(token))\nreturn {outcome}"
     names = [name for name, _, _ in tokens]
-    programs = [f"{dice.whole(1, 9)} {dice.whole(1, 9)} {dice.whole(2, 7)} {' '.join(dice.one(names) for _ in range(size))}".strip() for size in (0, 1, 1, 2, 2)]
+    programs = [
+        f"{dice.whole(1, 9)} {dice.whole(1, 9)} {dice.whole(2, 7)} {' '.join(dice.one(names) for _ in range(size))}".strip()
+        for size in (0, 1, 1, 2, 2)
+    ]
     return function(dice, "stacks", "evaluate run_stack execute stack_result compute", (parameter,), "list[int]" if outcome == "stack" else "int",
                     (words,), (body,), [(text,) for text in (*programs, "4 5 6 7", f"3 8 {names[0]}")], difficulty="hard", more=("simulation",))  # fmt: skip
 
@@ -119,11 +143,16 @@ def generators(dice: Dice) -> Problem:
         words = f"yield the first `{p}` integers from {start} upwards of which it is true that each {condition.verb}, as {change.its}"
         words = f"yield {change.its} for each of the first `{p}` integers from {start} upwards for which it holds that it {condition.verb}"
         body = f"value = {start}\nfound = 0\nwhile found < {p}:\n    if {condition.code('value')}:\n        yield {change.code('value')}\n        found += 1\n    value += 1"
-        bounded = any(word in condition.item.tag for word in ("negative", "below", "at_most", "between", "two_digit"))
+        bounded = any(
+            word in condition.item.tag for word in ("negative", "below", "at_most", "between", "two_digit")
+        )
         if bounded:
-            words, body = f"yield {change.its} for each integer from 0 up to but not including `{p}`", f"for value in range({p}):\n    yield {change.code('value')}"
+            words, body = (
+                f"yield {change.its} for each integer from 0 up to but not including `{p}`",
+                f"for value in range({p}):\n    yield {change.code('value')}",
+            )
         return function(dice, "generators", "generate first_values produce stream numbers_from", (parameter,), "Iterator[int]", (words,), (body,),
-                        [(n,) for n in (0, 1, 2, 3, 5)], ("Make it a generator.",), around="list({})", difficulty="medium", more=("lazy_numbers",))  # fmt: skip
+                        [(n,) for n in (0, 1, 2, 3, 5)], manner="Make it a generator.", around="list({})", difficulty="medium", more=("lazy_numbers",))  # fmt: skip
     (parameter,) = parameters_of(dice, "ints", ("item", "total", "previous"))
     p = parameter.name
     words, body = dice.one((
@@ -140,7 +169,7 @@ def generators(dice: Dice) -> Problem:
     ))  # fmt: skip
     arguments = [(row,) for row in values.integers(dice, condition.numbers)]
     return function(dice, "generators", "generate iterate stream produce walk_items each", (parameter,), "Iterator", (words,), (body,), arguments,
-                    ("Make it a generator.",), around="list({})", difficulty="medium")  # fmt: skip
+                    manner="Make it a generator.", around="list({})", difficulty="medium")  # fmt: skip
 
 
 def closures(dice: Dice) -> Problem:
@@ -172,8 +201,13 @@ def closures(dice: Dice) -> Problem:
     if goal == "counter":
         step = words.split()[-2]
         body = f"n -= {step}\n\ndef step():\n    nonlocal n\n    n += {step}\n    return n\n\nreturn step"
-        calls = tuple(f"tick = {name}({n})\n[tick() for _ in range({size})]" for n, size in ((0, 3), (5, 2), (-4, 4), (100, 1)))
-    return Problem(("closures", goal), name, parameters, "object", (words,), (body,), calls, difficulty="medium")
+        calls = tuple(
+            f"tick = {name}({n})\n[tick() for _ in range({size})]"
+            for n, size in ((0, 3), (5, 2), (-4, 4), (100, 1))
+        )
+    return Problem(
+        ("closures", goal), name, parameters, "object", (words,), (body,), calls, difficulty="medium"
+    )
 
 
 def class_problem(dice: Dice) -> Problem:
@@ -192,12 +226,20 @@ def class_problem(dice: Dice) -> Problem:
         ("average", "returns the mean of the kept numbers or 0.0 if there is none", "return sum(self.items) / len(self.items) if self.items else 0.0"),
     ), dice.whole(1, 2))  # fmt: skip
     guard, rule = dice.one((("", ""), ("", ""), (f"if not ({condition.code('item')}):\n            return\n        ", f" if it {condition.verb}"),
-                            (f"if item in self.items:\n            return\n        ", " if it is not there yet"), ("item = " + change.code("item") + "\n        ", f" as {change.its}")))  # fmt: skip
-    name = dice.one(("Store", "Box", "Numbers", "Collection", "Register", "Tracker", "Bag", "History", "Basket"))
+                            ("if item in self.items:\n            return\n        ", " if it is not there yet"), ("item = " + change.code("item") + "\n        ", f" as {change.its}")))  # fmt: skip
+    name = dice.one(
+        ("Store", "Box", "Numbers", "Collection", "Register", "Tracker", "Bag", "History", "Basket")
+    )
     body = f"def __init__(self):\n    self.items = []\n\ndef {add}(self, item):\n    {guard}self.items.append(item)\n"
-    body = body.replace("\n            ", "\n        ").replace("\n        self", "\n    self").replace("\n        item", "\n    item")
+    body = (
+        body.replace("\n            ", "\n        ")
+        .replace("\n        self", "\n    self")
+        .replace("\n        item", "\n    item")
+    )
     for method, _, code in methods:
-        body += f"\ndef {method}(self):\n    {code}\n".replace("\n        ", "\n    ").replace("\n        raise", "\n        raise")
+        body += f"\ndef {method}(self):\n    {code}\n".replace("\n        ", "\n    ").replace(
+            "\n        raise", "\n        raise"
+        )
     body = body.replace(":\n    raise", ":\n        raise").replace(":\n    return\n", ":\n        return\n")
     told = "; ".join(f"`{method}()` {what}" for method, what, _ in methods)
     calls = []
@@ -212,7 +254,15 @@ def account_class(dice: Dice) -> Problem:
     """A small class around one number."""
     start, step, cap = dice.whole(0, 10), dice.whole(1, 5), dice.whole(15, 40)
     name = dice.one(("Account", "Counter", "Meter", "Tank", "Score", "Battery", "Wallet", "Gauge"))
-    up, down = dice.one((("add", "remove"), ("deposit", "withdraw"), ("increase", "decrease"), ("fill", "drain"), ("gain", "lose")))
+    up, down = dice.one(
+        (
+            ("add", "remove"),
+            ("deposit", "withdraw"),
+            ("increase", "decrease"),
+            ("fill", "drain"),
+            ("gain", "lose"),
+        )
+    )
     up_told, up_code = dice.one((("adds it", "self.value += amount"), (f"adds it, but never beyond {cap}", f"self.value = min({cap}, self.value + amount)"),
                                  (f"adds {step} times it", f"self.value += {step} * amount"), ("adds it if it is positive", "if amount > 0:\n        self.value += amount")))  # fmt: skip
     down_told, down_code = dice.one((("subtracts it", "self.value -= amount"), ("subtracts it, but never below 0", "self.value = max(0, self.value - amount)"),
@@ -221,17 +271,43 @@ def account_class(dice: Dice) -> Problem:
     body = f"def __init__(self, value={start}):\n    self.value = value\n\ndef {up}(self, amount):\n    {up_code}\n\ndef {down}(self, amount):\n    {down_code}"
     words = f"hold a number `value`, given to the constructor (default {start}): `{up}(amount)` {up_told}; `{down}(amount)` {down_told}"
     calls = [f"a = {name}()\na.value", f"a = {name}(7)\na.value"]
-    calls += [f"a = {name}({first})\na.{up}({more})\na.value" for first, more in ((5, 3), (cap - 1, 4), (2, -3))]
+    calls += [
+        f"a = {name}({first})\na.{up}({more})\na.value" for first, more in ((5, 3), (cap - 1, 4), (2, -3))
+    ]
     calls += [f"a = {name}({first})\na.{down}({less})\na.value" for first, less in ((9, 4), (3, 3))]
-    calls += [f"a = {name}(4)\na.{down}(6)"] if "rais" in down_told or "False" in down_told else [f"a = {name}(4)\na.{down}(6)\na.value"]
-    return Problem(("account_classes", "classes"), name, (), "None", (words,), (body,), tuple(calls), kind="class", difficulty="medium")
+    calls += (
+        [f"a = {name}(4)\na.{down}(6)"]
+        if "rais" in down_told or "False" in down_told
+        else [f"a = {name}(4)\na.{down}(6)\na.value"]
+    )
+    return Problem(
+        ("account_classes", "classes"),
+        name,
+        (),
+        "None",
+        (words,),
+        (body,),
+        tuple(calls),
+        kind="class",
+        difficulty="medium",
+    )
 
 
 def date_math(dice: Dice) -> Problem:
     """Dates in ISO form: shifted, compared, taken apart."""
     (parameter,) = parameters_of(dice, "date", ("moment",))
     p = parameter.name
-    days, form = dice.whole(1, 45), dice.one((("DD.MM.YYYY", "%d.%m.%Y"), ("MM/DD/YYYY", "%m/%d/%Y"), ("YYYYMMDD", "%Y%m%d"), ("DD-MM-YY", "%d-%m-%y")))
+    days, form = (
+        dice.whole(1, 45),
+        dice.one(
+            (
+                ("DD.MM.YYYY", "%d.%m.%Y"),
+                ("MM/DD/YYYY", "%m/%d/%Y"),
+                ("YYYYMMDD", "%Y%m%d"),
+                ("DD-MM-YY", "%d-%m-%y"),
+            )
+        ),
+    )
     condition, change = draw_condition(dice, "date"), draw_change(dice, "date", "int")
     sign, told = dice.one((("+", "after"), ("-", "before")))
     m = f"date.fromisoformat({p})"

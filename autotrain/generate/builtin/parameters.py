@@ -28,6 +28,7 @@ def function(
     bodies: tuple[str, ...],
     arguments: Iterable[tuple[Any, ...]],
     notes: tuple[str, ...] = (),
+    manner: str = "",
     prelude: str = "",
     around: str = "{}",
     difficulty: Literal["easy", "medium", "hard"] = "easy",
@@ -35,7 +36,7 @@ def function(
 ) -> Problem:
     """A function problem; one of the names (separated by blanks) and of the tasks is drawn.
 
-    In a body "{f}" stands for the function's name.
+    In a body "{f}" stands for the function's name; "||" separates the clauses of a task.
     """
     name = dice.one(names.split())
     return Problem(
@@ -43,10 +44,11 @@ def function(
         name=name,
         parameters=parameters,
         returns=returns,
-        task=(dice.one(tasks),),
+        task=tuple(dice.one(tasks).split("||")),
         bodies=tuple(body.replace("{f}", name) for body in bodies),
         calls=calls_of(name, arguments, around),
         notes=tuple(note for note in notes if note),
+        manner=manner,
         prelude=prelude,
         difficulty=difficulty,
     )

@@ -88,6 +88,7 @@ def build_pipeline(dice: Dice, source_name: str) -> Problem | None:
         task=draw_task(dice, parts),
         notes=tuple(filter(None, (fill(collector.note, {"d": parts.default}),))),
         bodies=bodies,
+        manner="Make it a generator." if collector.tag == "lazily" else "",
         calls=calls_of(name, draw_arguments(dice, parts), collector.around),
         prelude="\n".join(preludes),
         steps=step_clauses(parts, "return the outcome"),
@@ -285,8 +286,10 @@ def bare_phrase(parts: Parts) -> str:
     """The elements that meet the condition, without an article."""
     phrase = plain_phrase(parts)
     where = phrase[len(parts.source.noun) :]
-    for item, constant in parts.predicates:
+    for number, (item, constant) in enumerate(parts.predicates):
         noun = constant.in_words(item.noun)
+        if number and parts.predicates[0][0].noun.startswith("{noun} "):
+            noun = noun.replace("{noun} ", "{noun} and ", 1)
         phrase = fill(noun, {"noun": phrase}) if "{noun}" in noun else noun + where
     return phrase
 
@@ -335,18 +338,15 @@ def draw_name(dice: Dice, source: Source, collector: Collector, tags: list[str],
 
 
 def draw_arguments(dice: Dice, parts: Parts) -> list[tuple[object, ...]]:
-    edges: list[int | str] = []
-    for item, constant in (*parts.predicates, *([parts.change] if parts.change else [])):
-        edges += constant.edges if item.k else ()
-    if parts.source.kind in ("char", "word"):
-        edges = [edge for edge in edges if isinstance(edge, str)]
-        if parts.source.kind == "word":
-            edges = [edge + "og" for edge in edges] + ["fa" + str(edge) for edge in edges] + ["Abe"]
-        else:
-            edges = [letter for edge in edges for letter in str(edge)]
-    else:
-        edges = [edge for edge in edges if isinstance(edge, int)]
-    given = parts.source.arguments(dice, edges)
+    edges: list[int | str] = [edge for _, constant in parts.predicates for edge in constant.edges]
+    edges += parts.change[1].edges if parts.change else ()
+    letters = [edge for edge in edges if isinstance(edge, str)]
+    near: list[int] | list[str] = [edge for edge in edges if isinstance(edge, int)]
+    if parts.source.kind == "word":
+        near = [f"{edge}og" for edge in letters] + [f"fa{edge}" for edge in letters] + ["Abe"]
+    elif parts.source.kind == "char":
+        near = list("".join(letters))
+    given = parts.source.arguments(dice, near)
     extras = parts.extras
     return [
         arguments + tuple(extra.values[index % len(extra.values)] for extra in extras)

@@ -37,6 +37,8 @@ class Problem:
     bodies: tuple[str, ...]
     calls: tuple[str, ...]
     notes: tuple[str, ...] = ()
+    manner: str = ""
+    """How it is to be written, said only to those who write it anew."""
     prelude: str = ""
     steps: tuple[str, ...] = field(default=())
     kind: Literal["function", "class"] = "function"

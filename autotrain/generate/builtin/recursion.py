@@ -42,7 +42,7 @@ def on_list(dice: Dice) -> Problem:
     arguments = [(row,) for row in values.integers(dice, condition.numbers)]
     returns = {"[]": "list[int]", "False": "bool"}.get(empty, "int")
     return function(dice, "recursion_on_lists", names, (parameter,), returns, (words,), (body,), arguments,
-                    (dice.one(RECURSE),), difficulty="medium")  # fmt: skip
+                    manner=dice.one(RECURSE), difficulty="medium")  # fmt: skip
 
 
 def on_text(dice: Dice) -> Problem:
@@ -73,7 +73,7 @@ def on_text(dice: Dice) -> Problem:
     edges = tuple(str(edge) for edge in condition.constant.edges)
     arguments = [(text,) for text in values.texts(dice, [letter for edge in edges for letter in edge])]
     return function(dice, "recursion_on_text", names, (parameter,), "int" if empty == "0" else "str", (words,), (body,),
-                    arguments, (dice.one(RECURSE),), difficulty="medium")  # fmt: skip
+                    arguments, manner=dice.one(RECURSE), difficulty="medium")  # fmt: skip
 
 
 def on_digits(dice: Dice) -> Problem:
@@ -90,7 +90,7 @@ def on_digits(dice: Dice) -> Problem:
     ))  # fmt: skip
     body = f"if {p} == 0:\n    return 0\ndigit = {p} % 10\nif {condition.code('digit')}:\n    return {gain} + {rest}\nreturn {rest}"
     return function(dice, "recursion_on_digits", names, (parameter,), "int", (words,), (body,),
-                    arguments_of(dice, "long_nat"), (dice.one(RECURSE), "Treat 0 as having no digits."),
+                    arguments_of(dice, "long_nat"), ("Treat 0 as having no digits.",), manner=dice.one(RECURSE),
                     difficulty="medium")  # fmt: skip
 
 
@@ -124,6 +124,10 @@ def on_nested(dice: Dice) -> Problem:
                     difficulty="hard")  # fmt: skip
 
 
+def spoken(factor: int) -> str:
+    return "" if factor == 1 else f"{factor} times "
+
+
 def recurrence(dice: Dice) -> Problem:
     """Sequences whose next number follows from the one or two before."""
     (parameter,) = parameters_of(dice, "few", ("a", "b"))
@@ -136,12 +140,12 @@ def recurrence(dice: Dice) -> Problem:
     if dice.chance(0.5):
         extra = dice.whole(1, 5)
         words = (f"return the number with index `{p}` of the sequence that starts with {first} (index 0) and goes on with "
-                 f"{one} times the number before {'plus' if sign == '+' else 'minus'} {extra}")  # fmt: skip
+                 f"{spoken(one)}the number before {'plus' if sign == '+' else 'minus'} {extra}")  # fmt: skip
         bodies = (f"a = {first}\nfor _ in range({p}):\n    a = {times}a {sign} {extra}\nreturn a",
                   f"if {p} == 0:\n    return {first}\nreturn {times}{{f}}({p} - 1) {sign} {extra}")  # fmt: skip
     else:
         words = (f"return the number with index `{p}` of the sequence {first}, {second}, … in which each further number is "
-                 f"{one} times the one before {'plus' if sign == '+' else 'minus'} {two} times the one before that; "
+                 f"{spoken(one)}the one before {'plus' if sign == '+' else 'minus'} {spoken(two)}the one before that; "
                  "the index starts at 0")  # fmt: skip
         bodies = (f"a, b = {first}, {second}\nfor _ in range({p}):\n    a, b = b, {times}b {sign} {before}a\nreturn a",
                   f"if {p} == 0:\n    return {first}\nif {p} == 1:\n    return {second}\n"

@@ -115,7 +115,7 @@ def with_limit(work: Callable[[], Any]) -> Any:
     def trace(frame: FrameType, event: str, _: Any) -> Any:
         nonlocal steps
         steps += 1
-        if steps > STEP_LIMIT or (steps % 50 == 0 and any(map(is_huge, frame.f_locals.values()))):
+        if steps > STEP_LIMIT or (steps % 16 == 0 and any(map(is_huge, frame.f_locals.values()))):
             raise TooManySteps
         return trace
 

@@ -32,7 +32,11 @@ class Task:
 
 def algorithm_implementation(dice: Dice, problem: Problem, verified: Verified) -> Task | None:
     annotated = dice.chance(0.3)
-    parts = [wording.fill_frame(dice.one(wording.write_frames(problem)), problem, annotated), *problem.notes]
+    parts = [
+        wording.fill_frame(dice.one(wording.write_frames(problem)), problem, annotated),
+        *problem.notes,
+        problem.manner,
+    ]
     if dice.chance(0.5):
         parts.append(wording.example_sentence(dice, verified))
     code = problem.code(dice.one(problem.bodies), annotated)
@@ -42,8 +46,8 @@ def algorithm_implementation(dice: Dice, problem: Problem, verified: Verified) -
 def code_completion(dice: Dice, problem: Problem, verified: Verified) -> Task | None:
     annotated = dice.chance(0.5)
     docstring = make_docstring(dice, problem, verified)
-    stub = problem.code("", annotated, docstring).rstrip()
     code = problem.code(dice.one(problem.bodies), annotated, docstring)
+    stub = code[: code.index('"""', code.index('"""') + 3) + 3]
     return Task(wording.fill_frame(dice.one(wording.COMPLETE), problem), in_fence(code), stub, verified.tests)
 
 
@@ -102,9 +106,10 @@ def code_explanation(dice: Dice, problem: Problem, verified: Verified) -> Task |
         opening = dice.one(("`{n}` takes {t} and {d}.", "The function `{n}` {d}. It takes {t}.",
                             "Given {t}, `{n}` {d}."))  # fmt: skip
         sentences = [opening.replace("{n}", problem.name).replace("{t}", takes).replace("{d}", does)]
-    if problem.steps and problem.steps != problem.task:
-        sentences.append(f"Its steps: {', then '.join(problem.steps)}.")
-    sentences += [note for note in problem.notes if not note.startswith(("Make", "Keep"))]
+    if len(problem.task) == 1 and len(problem.steps) > 2:
+        first, *others = (f"it {wording.third_person(step)}" for step in problem.steps[:-1])
+        sentences.append(f"First {first}; then {', '.join(others)}.")
+    sentences += [note for note in problem.notes if not note.startswith("Keep")]
     sentences.append(wording.example_sentence(dice, verified))
     code = problem.code(dice.one(problem.bodies), dice.chance(0.2))
     instruction = wording.fill_frame(dice.one(wording.EXPLAIN), problem)
@@ -132,18 +137,12 @@ SHARES = {
 def make_docstring(dice: Dice, problem: Problem, verified: Verified) -> str:
     """A docstring with all that the instruction of an implementation task would say."""
     do = wording.enumerated(problem.task)
-    text = " ".join([f"{do[:1].upper()}{do[1:]}.", *problem.notes])
-    example = ""
-    if dice.chance(0.5):
-        shown = wording.example_sentence(dice, verified)
-        call, _, value = shown.partition("`")[2].rpartition(" ")
-        if shown:
-            example = f"\n\n>>> {call.partition('`')[0]}\n{value.rstrip('.').strip('`')}"
-            example = "" if " " in value else example
-    wrapped = fill(text, 88)
-    quote = '"""'
-    end = "\n" if "\n" in wrapped or example else ""
-    return f"{quote}{wrapped}{example}{end}{quote}"
+    text = fill(" ".join(filter(None, (f"{do[:1].upper()}{do[1:]}.", *problem.notes, problem.manner))), 88)
+    example = wording.draw_example(dice, verified) if dice.chance(0.5) else None
+    if example:
+        text += f"\n\n>>> {example[0]}\n{example[1]}"
+    end = "\n" if "\n" in text else ""
+    return f'"""{text}{end}"""'
 
 
 def plant_bug(dice: Dice, code: str, verified: Verified, visible: bool) -> tuple[Edit, str] | None:

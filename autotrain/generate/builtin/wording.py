@@ -86,6 +86,7 @@ EXAMPLES = (
     "So `{call}` returns `{value}`.",
 )
 
+LONGEST_EXAMPLE = 64
 _THIRD = {"do": "does", "go": "goes", "have": "has", "be": "is"}
 
 
@@ -131,15 +132,28 @@ def write_frames(problem: Problem) -> tuple[str, ...]:
     return WRITE_CLASS if problem.kind == "class" else WRITE
 
 
-def example_sentence(dice: Dice, verified: Verified) -> str:
-    """One short call and its value in words, or "" where every call is long or fails."""
+def draw_example(dice: Dice, verified: Verified) -> tuple[str, str] | None:
+    """One short call and its value in source form, or None where every call is long or fails."""
     fitting = [
         (call, repr(outcome.value))
         for call, outcome in zip(verified.calls, verified.outcomes, strict=True)
-        if not outcome.error and "\n" not in call and len(call) < 70 and len(repr(outcome.value)) < 50
-        and outcome.value not in ("", 0, None) and not isinstance(outcome.value, (set, frozenset))
-    ]  # fmt: skip
-    if not fitting:
+        if not outcome.error
+        and "\n" not in call
+        and len(call) < LONGEST_EXAMPLE
+        and is_telling(outcome.value)
+    ]
+    return dice.one(fitting) if fitting else None
+
+
+def is_telling(value: object) -> bool:
+    """Whether the value shows something, and is printed the same everywhere."""
+    dull = value is None or value in ("", 0) or value == [] or value == {}
+    return not dull and not isinstance(value, (set, frozenset)) and len(repr(value)) < LONGEST_EXAMPLE
+
+
+def example_sentence(dice: Dice, verified: Verified) -> str:
+    """An example in words, or "" where there is none."""
+    example = draw_example(dice, verified)
+    if example is None:
         return ""
-    call, value = dice.one(fitting)
-    return dice.one(EXAMPLES).replace("{call}", call).replace("{value}", value)
+    return dice.one(EXAMPLES).replace("{call}", example[0]).replace("{value}", example[1])

@@ -1,0 +1,203 @@
+"""The builtin teacher's promises: its answers pass, its bugs fail, nothing repeats, and a seed is a seed."""
+
+import ast
+import builtins
+import json
+import os
+import subprocess
+import sys
+from collections import Counter
+
+import pytest
+
+from autotrain.generate.builtin import builtin_samples
+from autotrain.generate.builtin.concepts import CONCEPT_SHARES
+from autotrain.generate.builtin.dice import Dice
+from autotrain.generate.builtin.mutation import OPERATORS, Text, find_edits
+from autotrain.generate.builtin.running import TooManySteps, with_limit
+from autotrain.jsonl import to_line
+from autotrain.sample import TESTED_TYPES, Sample, fenced_code, parse_sample
+
+COUNT = 600
+
+
+@pytest.fixture(scope="module")
+def samples() -> list[Sample]:
+    return list(builtin_samples(COUNT, seed=42, round_number=1))
+
+
+def code_of(sample: Sample) -> str:
+    code = fenced_code(sample.output)
+    assert code is not None, sample.id
+    return code
+
+
+def passes(code: str, tests: str) -> bool:
+    """Whether the tests pass after the code; endless loops count as failing."""
+    program = compile(f"{code}\n{tests}", "<sample>", "exec")
+    try:
+        with_limit(lambda: exec(program, {}))  # noqa: S102
+    except Exception:
+        return False
+    return True
+
+
+def structure(code: str) -> str:
+    """The shape of the code: names of its own, constants, annotations and docstrings left out."""
+    tree = ast.parse(code)
+    for node in ast.walk(tree):
+        if isinstance(node, (ast.FunctionDef, ast.ClassDef)):
+            node.name = "f"
+            if ast.get_docstring(node) is not None and len(node.body) > 1:
+                node.body = node.body[1:]
+        if isinstance(node, ast.FunctionDef):
+            node.returns = None
+        if isinstance(node, ast.arg):
+            node.arg, node.annotation = "v", None
+        if isinstance(node, ast.Name) and not hasattr(builtins, node.id):
+            node.id = "v"
+        if isinstance(node, ast.Constant):
+            node.value = type(node.value).__name__
+    return ast.dump(tree)
+
+
+def shingles(sample: Sample) -> frozenset[tuple[str, ...]]:
+    words = f"{sample.instruction} {sample.input} {sample.output}".split()
+    return frozenset(tuple(words[start : start + 5]) for start in range(max(1, len(words) - 4)))
+
+
+def test_ids_count_up_within_the_round(samples: list[Sample]) -> None:
+    assert [sample.id for sample in samples] == [f"r1-{number:05d}" for number in range(1, COUNT + 1)]
+
+
+def test_a_sample_survives_the_way_through_a_file(samples: list[Sample]) -> None:
+    for sample in samples:
+        assert parse_sample(json.loads(to_line(sample.to_json())), 1) == sample
+
+
+def test_every_tested_answer_passes_its_tests(samples: list[Sample]) -> None:
+    failing = [
+        sample.id
+        for sample in samples
+        if sample.metadata.task_type in TESTED_TYPES and not passes(code_of(sample), sample.tests)
+    ]
+    assert failing == []
+
+
+def test_tested_samples_have_several_assertions_and_the_others_none(samples: list[Sample]) -> None:
+    for sample in samples:
+        if sample.metadata.task_type in TESTED_TYPES:
+            assert 4 <= sample.tests.count("assert ") + sample.tests.count("raise Assertion") <= 8, sample.id
+        else:
+            assert sample.tests == ""
+
+
+def test_every_buggy_input_fails_and_every_clumsy_input_passes(samples: list[Sample]) -> None:
+    for sample in samples:
+        if sample.metadata.task_type == "bug_fixing":
+            assert not passes(sample.input, sample.tests), sample.id
+        if sample.metadata.task_type == "refactoring":
+            assert passes(sample.input, sample.tests), sample.id
+            assert sample.input.strip() != code_of(sample).strip()
+
+
+def test_a_completion_starts_with_its_stub(samples: list[Sample]) -> None:
+    stubs = [sample for sample in samples if sample.metadata.task_type == "code_completion"]
+    assert stubs
+    for sample in stubs:
+        assert code_of(sample).startswith(sample.input)
+        assert not passes(sample.input, sample.tests)
+
+
+def test_code_answers_define_the_entry_point(samples: list[Sample]) -> None:
+    for sample in samples:
+        if sample.metadata.response_format == "code":
+            names = [getattr(node, "name", "") for node in ast.parse(code_of(sample)).body]
+            assert sample.metadata.entry_point in names
+
+
+def test_a_review_names_the_line_that_was_changed(samples: list[Sample]) -> None:
+    reviews = [sample for sample in samples if sample.metadata.task_type == "code_review"]
+    assert reviews
+    for sample in reviews:
+        (finding,) = json.loads(sample.output)["findings"]
+        assert [finding["line"]] == (sample.metadata.model_extra or {})["planted_lines"]
+        assert finding["severity"] in ("low", "medium", "high")
+        line = sample.input.splitlines()[finding["line"] - 1]
+        quoted = finding["message"].split("`")[1::2]
+        if "where" in finding["message"]:
+            assert quoted[0] in line, sample.id
+
+
+def test_an_edit_changes_only_the_line_it_names() -> None:
+    source = (
+        "def f(xs, k):\n    total = 0\n    for x in xs:\n        if x > k and x % 2 == 0:\n"
+        "            total += x * min(x, k)\n    return total\n"
+    )
+    edits = find_edits(Dice("edits"), Text(source), visible=True)
+    assert len({edit.operator for edit in edits}) >= 10
+    for edit in edits:
+        before, after = source.splitlines(), edit.apply(source).splitlines()
+        assert len(before) == len(after)
+        assert [number for number in range(len(before)) if before[number] != after[number]] == [edit.line - 1]
+
+
+def test_the_bugs_are_of_many_kinds(samples: list[Sample]) -> None:
+    planted = Counter((sample.metadata.model_extra or {}).get("mutation") for sample in samples)
+    assert len(planted) >= 12
+    assert len({operator for operators in OPERATORS.values() for operator in operators}) >= 18
+
+
+def test_no_sample_occurs_twice_and_few_resemble_another(samples: list[Sample]) -> None:
+    assert len({(sample.instruction, sample.input) for sample in samples}) == COUNT
+    sets = [shingles(sample) for sample in samples]
+    near = sum(
+        any(len(one & other) / len(one | other) >= 0.8 for other in sets[:index])
+        for index, one in enumerate(sets)
+    )
+    assert near < 0.02 * COUNT
+
+
+def test_most_answers_have_a_structure_of_their_own(samples: list[Sample]) -> None:
+    codes = [code_of(sample) for sample in samples if sample.metadata.response_format == "code"]
+    assert len(set(map(structure, codes))) >= 0.6 * len(codes)
+
+
+def test_the_mix_of_tasks_and_concepts(samples: list[Sample]) -> None:
+    types = Counter(sample.metadata.task_type for sample in samples)
+    assert 0.28 < types["algorithm_implementation"] / COUNT < 0.42
+    assert 0.02 < types["code_explanation"] / COUNT < 0.09
+    assert len(CONCEPT_SHARES) >= 60
+    assert {sample.metadata.concepts[0] for sample in samples} <= set(CONCEPT_SHARES)
+    assert len({sample.metadata.concepts[0] for sample in samples}) >= 50
+
+
+def test_the_same_seed_gives_the_same_lines_in_another_process(samples: list[Sample]) -> None:
+    program = (
+        "import json, sys; from autotrain.generate.builtin import builtin_samples\n"
+        "print(json.dumps([sample.to_json() for sample in builtin_samples(150, 42, 1)]))"
+    )
+    environment = {**os.environ, "PYTHONHASHSEED": "7", "PYTHONPATH": os.pathsep.join(sys.path)}
+    done = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, check=True)
+    assert json.loads(done.stdout) == [sample.to_json() for sample in samples[:150]]
+
+
+def test_another_round_or_seed_gives_other_samples(samples: list[Sample]) -> None:
+    known = {(sample.instruction, sample.input) for sample in samples}
+    for seed, round_number in ((42, 2), (43, 1)):
+        other = list(builtin_samples(100, seed, round_number))
+        assert other[0].id == f"r{round_number}-00001"
+        assert sum((sample.instruction, sample.input) in known for sample in other) < 5
+
+
+def test_weights_steer_and_unknown_names_are_ignored() -> None:
+    weights = {"bug_fixing": 50.0, "dates": 1000.0, "no such concept": 9.0}
+    steered = list(builtin_samples(60, 1, 1, weights))
+    assert sum(sample.metadata.task_type == "bug_fixing" for sample in steered) > 40
+    assert sum("dates" in sample.metadata.concepts for sample in steered) > 40
+
+
+def test_endless_and_exploding_code_is_stopped() -> None:
+    for source in ("while True:\n    pass", "n = 3\nwhile n:\n    n *= n"):
+        with pytest.raises(TooManySteps):
+            with_limit(lambda source=source: exec(source, {}))  # type: ignore[misc] # noqa: S102
