@@ -11,7 +11,7 @@ from tiny_model import build_model
 from autotrain.config import Settings
 from autotrain.errors import Refused, StopRequested
 from autotrain.sample import Sample, in_fence
-from autotrain.train.qlora import Step, discard_torn_checkpoints, plan_steps, train_adapter
+from autotrain.train.qlora import Step, discard_torn_checkpoints, plan_steps, reading_order, train_adapter
 
 
 @pytest.fixture(scope="module")
@@ -118,7 +118,8 @@ def test_a_stop_leaves_a_checkpoint_and_going_on_ends_where_the_undisturbed_run_
     assert not (tmp_path / "two" / "adapter").exists()
     resumed, rest = train(base, tmp_path / "two")
     assert [step.step for step in rest] == list(range(6, 13))
-    assert rest[-1].loss == pytest.approx(steps[-1].loss, abs=1e-4)
+    assert rest[-1].loss == pytest.approx(steps[-1].loss, abs=1e-5)
+    assert [step.tokens for step in rest] == [step.tokens for step in steps[5:]]
     assert resumed.steps == undisturbed.steps
 
 
@@ -148,6 +149,15 @@ def test_the_plan_says_which_bound_holds(
 ) -> None:
     plan = plan_steps(samples, Settings(train_steps=train_steps, max_epochs=max_epochs, batch_size=1, grad_accum=8))
     assert (plan.steps, plan.bound) == (steps, bound)
+
+
+def test_every_sample_is_read_once_an_epoch_with_its_likes() -> None:
+    lengths = [10 * (index % 20 + 1) for index in range(160)]
+    order = reading_order(lengths, 40, Settings(batch_size=8, grad_accum=1))
+    assert sorted(order[:160]) == sorted(order[160:]) == list(range(160))
+    assert order[:160] != order[160:]
+    padded = sum(8 * max(lengths[index] for index in order[start : start + 8]) for start in range(0, 160, 8))
+    assert padded < 1.2 * sum(lengths)
 
 
 def test_adapter_config_names_the_base_it_loads_with(base: Path, tmp_path: Path) -> None:
