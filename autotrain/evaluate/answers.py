@@ -137,7 +137,8 @@ def _generate(
     answers = []
     for row in output[:, width:].tolist():
         end = next((position for position, token in enumerate(row) if token in stops), None)
-        answers.append((row, True) if end is None else (row[:end], False))
+        # A batch whose last row ends with a closed block has no stop token after it.
+        answers.append((row[:end], end is None and len(row) == max_new_tokens))
     return answers
 
 
@@ -166,20 +167,21 @@ def _losses(model: Any, batch: Sequence[Rendered], pad: int) -> list[float]:
     for start in range(0, len(batch), rows):
         part = batch[start : start + rows]
         width = max(len(item) for item in part)
-        ids = torch.full((len(part), width), pad, device=model.device)
-        labels = torch.full((len(part), width), -100, device=model.device)
-        mask = torch.zeros((len(part), width), dtype=torch.long, device=model.device)
-        for row, item in enumerate(part):
-            ids[row, : len(item)] = torch.tensor(item.prompt + item.answer)
-            labels[row, len(item.prompt) : len(item)] = torch.tensor(item.answer)
-            mask[row, : len(item)] = 1
+        # Answers end flush right, so that the costly vocabulary layer is computed for their columns alone.
+        columns = max(len(item.answer) for item in part) + 1
+        ids = torch.tensor([[pad] * (width - len(item)) + item.prompt + item.answer for item in part])
+        mask = torch.tensor([[0] * (width - len(item)) + [1] * len(item) for item in part])
         with torch.inference_mode():
-            logits = model(input_ids=ids, attention_mask=mask).logits[:, :-1].float()
-            token_losses = torch.nn.functional.cross_entropy(
-                logits.transpose(1, 2), labels[:, 1:], ignore_index=-100, reduction="none"
-            )
-        counts = (labels[:, 1:] != -100).sum(dim=1)
-        losses += (token_losses.sum(dim=1) / counts).tolist()
+            logits = model(
+                input_ids=ids.to(model.device),
+                attention_mask=mask.to(model.device),
+                position_ids=(mask.cumsum(dim=1) - 1).clamp(min=0).to(model.device),
+                logits_to_keep=columns,
+            ).logits
+        for row, item in zip(logits, part, strict=True):
+            predictions = row[-len(item.answer) - 1 : -1].float()
+            target = torch.tensor(item.answer, device=model.device)
+            losses.append(float(torch.nn.functional.cross_entropy(predictions, target)))
     return losses
 
 
