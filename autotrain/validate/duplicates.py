@@ -8,8 +8,8 @@ from hashlib import blake2b
 from autotrain.sample import Sample, fenced_code
 from autotrain.validate.syntax import parse_python, without_docstring
 
-# Below this many statements two functions are alike by chance.
-_FEWEST_STATEMENTS = 3
+# Below this many nodes of the syntax tree (`def f(a, b): return a + b` has 12) two functions are alike by chance.
+_FEWEST_NODES = 20
 _SHINGLE_WORDS = 5
 _PERMUTATIONS = 128
 
@@ -54,7 +54,7 @@ def code_fingerprint(code: str) -> str | None:
 def near_duplicate_groups(samples: Sequence[Sample], threshold: float = 0.7) -> list[int]:
     """For each sample the index of the first one of its group; groups share code or most of their words.
 
-    Same code: equal fingerprints of answers of 3 statements or more. Same words: Jaccard similarity of
+    Same code: equal fingerprints of answers of some size. Same words: Jaccard similarity of
     the 5-word shingles of instruction and input at `threshold` or above. Both chain: a~b and b~c join all.
     """
     groups = _Groups(len(samples))
@@ -128,12 +128,7 @@ def _answer_fingerprint(sample: Sample) -> str | None:
     tree = parse_python(code) if code is not None else "no code"
     if isinstance(tree, str):
         return None
-    statements = sum(isinstance(node, ast.stmt) and not _is_bare_text(node) for node in ast.walk(tree))
-    return _fingerprint(tree) if statements >= _FEWEST_STATEMENTS else None
-
-
-def _is_bare_text(node: ast.stmt) -> bool:
-    return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
+    return _fingerprint(tree) if sum(1 for _ in ast.walk(tree)) >= _FEWEST_NODES else None
 
 
 def _fingerprint(tree: ast.Module) -> str | None:
