@@ -2,8 +2,8 @@
 
 import sys
 
-from autotrain.validate.stage import in_round, on_files
 from autotrain.run.stage import run_stage
+from autotrain.validate.stage import in_round, on_files
 
 FILES = {
     "--input": "samples: our format, Alpaca or chat messages",

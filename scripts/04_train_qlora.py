@@ -2,8 +2,8 @@
 
 import sys
 
-from autotrain.train.stage import in_round, on_files
 from autotrain.run.stage import run_stage
+from autotrain.train.stage import in_round, on_files
 
 FILES = {
     "--data": "samples to train on",

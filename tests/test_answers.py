@@ -94,7 +94,8 @@ def test_a_code_answer_ends_with_its_closed_block(base: Path) -> None:
     ((answer,),) = answer_batches(model, "m", tokenizer, [code_sample()], "greedy", settings)
     assert answer.text == "```python\nx = 1\n```"
     assert not answer.truncated
-    text = code_sample().model_copy(update={"metadata": code_sample().metadata.model_copy(update={"response_format": "text"})})
+    text = code_sample()
+    text.metadata.response_format = "text"
     width = len(render(tokenizer, text).prompt)
     ((answer,),) = answer_batches(model, "m", tokenizer, [text], "greedy", settings)
     assert "and so on" in answer.text

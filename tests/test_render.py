@@ -15,7 +15,10 @@ from autotrain.train.render import (
 )
 
 SYSTEM_ADDED = "{% if messages[0]['role'] != 'system' %}<|im_start|>system\nBe kind.<|im_end|>\n{% endif %}" + CHATML
-NO_END_OF_TURN = "{% for m in messages %}[{{ m['role'] }}] {{ m['content'] }}{% endfor %}{% if add_generation_prompt %}[assistant] {% endif %}"
+NO_END_OF_TURN = (
+    "{% for m in messages %}[{{ m['role'] }}] {{ m['content'] }}{% endfor %}"
+    "{% if add_generation_prompt %}[assistant] {% endif %}"
+)
 
 
 def sample(**fields: object) -> Sample:

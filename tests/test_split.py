@@ -3,8 +3,8 @@
 from autotrain.sample import Sample, in_fence
 from autotrain.train.split import replay, split
 
-VERBS = "add subtract multiply compare reverse rotate filter sort merge count".split()
-NOUNS = "apples rivers stars planets letters tickets engines clouds bridges violins".split()
+VERBS = ["add", "subtract", "multiply", "compare", "reverse", "rotate", "filter", "sort", "merge", "count"]
+NOUNS = ["apples", "rivers", "stars", "planets", "letters", "tickets", "engines", "clouds", "bridges", "violins"]
 
 
 def task(number: int, round_number: int = 1, name: str | None = None) -> Sample:
@@ -28,10 +28,11 @@ def test_every_sample_lands_on_one_side_and_the_share_is_kept() -> None:
 
 def test_reworded_twins_stay_together() -> None:
     twins = []
-    for number in range(0, 40):
+    for number in range(40):
         one = task(number)
         renamed = one.output.replace("value", "quantity")
-        twins += [one, Sample(id=f"twin-{number:05d}", instruction=f"Completely other words {number * 13}", output=renamed)]
+        other = f"Completely other words {number * 13}"
+        twins += [one, Sample(id=f"twin-{number:05d}", instruction=other, output=renamed)]
     divided = split(twins, 0.3, 3, [], [])
     val = {sample.id[-5:] for sample in divided.val}
     assert divided.val

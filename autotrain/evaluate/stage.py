@@ -219,7 +219,8 @@ def _headline(report: Mapping[str, Any]) -> str:
     base, new = (report["models"][role]["total"] for role in ("base", "new"))
     promoted = "promoted" if report["decision"]["promoted"] else "not promoted"
     if new["pass_at_1"] is None:
-        return f"no pass@1 (nothing executed), validation loss {base['validation_loss']} → {new['validation_loss']}, {promoted}"
+        losses = f"{base['validation_loss']} → {new['validation_loss']}"
+        return f"no pass@1 (nothing executed), validation loss {losses}, {promoted}"
     evidence = show_comparison(report["comparisons"]["this round against base"])
     return (
         f"pass@1 base {show_rate(base['pass_at_1'])} → {show_rate(new['pass_at_1'])}; {evidence}; {promoted}"

@@ -53,8 +53,8 @@ def _gate(stage: Stage, source: Path, tested: Path, failed: Path) -> str:
         stage.progress(f"{len(verdicts)}/{len(samples)} samples", counts)
     outcomes = [_outcome(sample, verdict, execute) for sample, verdict in zip(samples, verdicts, strict=True)]
     kept = [
-        _with_verdict(*pair)
-        for pair, outcome in zip(zip(samples, verdicts), outcomes)
+        _with_verdict(sample, verdict)
+        for sample, verdict, outcome in zip(samples, verdicts, outcomes, strict=True)
         if outcome != "test_fail"
     ]
     dropped = [

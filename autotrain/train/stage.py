@@ -35,11 +35,19 @@ def in_round(stage: Stage, paths: RunPaths) -> Done:
         earlier_train, round(settings.replay_ratio * len(divided.train)), settings.seed + round_number
     )
     training = divided.train + replayed
+    if not earlier_val and not divided.val:
+        raise Refused(
+            f"nothing can be held out: the {len(divided.train)} samples of round {round_number} are all alike; "
+            "more varied samples are needed to measure anything"
+        )
     if not divided.train:
         raise Refused(f"no sample is left to train on in round {round_number}; raise SAMPLES_PER_ROUND")
     write_jsonl(paths.train(round_number), (sample.to_json() for sample in training))
     write_jsonl(paths.val(round_number), (sample.to_json() for sample in [*earlier_val, *divided.val]))
-    message = f"{len(divided.train)} new and {len(replayed)} earlier samples to train on, {len(divided.val)} newly held out"
+    message = (
+        f"{len(divided.train)} new and {len(replayed)} earlier samples to train on, "
+        f"{len(divided.val)} newly held out"
+    )
     stage.say(message)
     stage.progress(
         message,

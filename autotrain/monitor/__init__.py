@@ -1,0 +1,1 @@
+"""Watching a run: the dashboard and the menu will live here."""
