@@ -152,8 +152,7 @@ def test_no_sample_occurs_twice_and_few_resemble_another(samples: list[Sample]) 
     assert len({(sample.instruction, sample.input) for sample in samples}) == COUNT
     sets = [shingles(sample) for sample in samples]
     near = sum(
-        any(len(one & other) / len(one | other) >= 0.8 for other in sets[:index])
-        for index, one in enumerate(sets)
+        any(len(one & other) / len(one | other) >= 0.8 for other in sets[:index]) for index, one in enumerate(sets)
     )
     assert near < 0.02 * COUNT
 

@@ -1,8 +1,11 @@
 """Clumsy rewrites: the same behaviour, written the way a review would ask to clean up."""
 
 import ast
+import re
 
 from autotrain.generate.builtin.dice import Dice
+
+_TARGETS = re.compile(r"(^ *|\bfor )\(([\w, ]+)\)( = | in )", re.MULTILINE)
 
 
 class Rewriter(ast.NodeTransformer):
@@ -116,13 +119,13 @@ def is_truth(value: ast.expr) -> bool:
     """Whether the expression is a comparison or a combination of them, so that it gives a bool."""
     if isinstance(value, ast.BoolOp):
         return all(map(is_truth, value.values))
-    return isinstance(value, ast.Compare) or (
-        isinstance(value, ast.UnaryOp) and isinstance(value.op, ast.Not)
-    )
+    return isinstance(value, ast.Compare) or (isinstance(value, ast.UnaryOp) and isinstance(value.op, ast.Not))
 
 
 def make_clumsy(dice: Dice, source: str, sequences: frozenset[str]) -> tuple[str, int]:
     """The rewritten source and how many rewrites were made; `sequences` are the names of lists and strings."""
     rewriter = Rewriter(dice, sequences)
     tree = rewriter.visit(ast.parse(source))
-    return ast.unparse(ast.fix_missing_locations(tree)), rewriter.changes
+    text = ast.unparse(ast.fix_missing_locations(tree))
+    # Python 3.10 and 3.13 differ in the parentheses around the targets of an assignment.
+    return _TARGETS.sub(r"\1\2\3", text), rewriter.changes

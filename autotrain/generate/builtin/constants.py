@@ -38,9 +38,7 @@ class Constant:
         return fill(template, {"k": self.code, "j": self.words})
 
 
-def draw_constant(
-    dice: Dice, spec: tuple[int, int] | str | None, code: str, allow_parameter: bool
-) -> Constant:
+def draw_constant(dice: Dice, spec: tuple[int, int] | str | None, code: str, allow_parameter: bool) -> Constant:
     if spec is None:
         return Constant("", "")
     fixed = "{j}" in code or "20{k}" in code or not allow_parameter or not dice.chance(0.22)

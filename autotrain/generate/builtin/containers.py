@@ -120,9 +120,7 @@ ORDERS = {
 
 def sort_by(dice: Dice) -> Problem:
     """Sorting with a key, a direction, a second key, or only the first few."""
-    kind, name, noun = dice.one(
-        (("int", "ints", "numbers"), ("word", "words", "strings"), ("pair", "pairs", "tuples"))
-    )
+    kind, name, noun = dice.one((("int", "ints", "numbers"), ("word", "words", "strings"), ("pair", "pairs", "tuples")))
     (parameter,) = parameters_of(dice, name)
     p = parameter.name
     x = {"int": "n", "word": "s", "pair": "pair"}[kind]
@@ -199,6 +197,8 @@ def indexing(dice: Dice) -> Problem:
     bodies: tuple[str, ...] = (f"result = {{}}\n{loop}:\n    {step}\nreturn result",)
     data = values.integers(dice) if kind == "int" else values.word_lists(dice)
     noun_one = "number" if kind == "int" else "string"
-    told = f"compute for each {noun_one} in `{p}` {change.its}, and return a dictionary from each such result to {words}"
+    told = (
+        f"compute for each {noun_one} in `{p}` {change.its}, and return a dictionary from each such result to {words}"
+    )
     return function(dice, "indexing", "index_by table_of by_key build_index grouped", (parameter,), "dict", (told,), bodies,
                     [(row,) for row in data], difficulty="medium")  # fmt: skip

@@ -54,9 +54,7 @@ def word_rules(dice: Dice) -> Problem:
             body += f" or {other}"
     else:
         words = f"return '{one}' if `{p}` is divisible by {a}, else '{two}' if it is divisible by {b}, else {rest[1]}"
-        body = (
-            f'if {p} % {a} == 0:\n    return "{one}"\nif {p} % {b} == 0:\n    return "{two}"\nreturn {other}'
-        )
+        body = f'if {p} % {a} == 0:\n    return "{one}"\nif {p} % {b} == 0:\n    return "{two}"\nreturn {other}'
     arguments = [(n,) for n in (a, b, a * b, 1, a + 1, b * 2, 11)]
     return function(dice, "word_rules", "fizz_word say rule_word call_out number_word", (parameter,), "str", (words,), (body,),
                     arguments)  # fmt: skip
@@ -137,9 +135,7 @@ def safe_convert(dice: Dice) -> Problem:
     if what == "int":
         (parameter,) = parameters_of(dice, "text", ("number",))
         p = parameter.name
-        words = (
-            f"convert `{p}` to an integer and return {change.its}; return {default} if it is not an integer"
-        )
+        words = f"convert `{p}` to an integer and return {change.its}; return {default} if it is not an integer"
         body = f"try:\n    number = int({p})\nexcept ValueError:\n    return {default}\nreturn {change.code('number')}"
         return function(dice, "default_on_error", "parse_or_default to_int safe_int read_number", (parameter,), "int | None", (words,),
                         (body,), [("12",), ("x",), ("-5",), ("",), ("3.5",), (" 7 ",)])  # fmt: skip
@@ -162,9 +158,7 @@ def safe_convert(dice: Dice) -> Problem:
     told = told or f"`{expression}`"
     reason = {"divide": f"`{q}` is 0", "index": "there is none (IndexError)", "key": "it is missing"}[what]
     body = f"try:\n    return {expression}\nexcept {error}:\n    return {default}"
-    bodies = (
-        (body, f"if {q} == 0:\n    return {default}\nreturn {expression}") if what == "divide" else (body,)
-    )
+    bodies = (body, f"if {q} == 0:\n    return {default}\nreturn {expression}") if what == "divide" else (body,)
     tries: dict[str, list[tuple[Any, ...]]] = {
         "divide": [(7, 2), (7, 0), (0, 3), (-9, 4)],
         "index": [([4, 5], 1), ([4, 5], 2), ([], 0), ([6], -1)],

@@ -24,11 +24,7 @@ def counter_commands(dice: Dice) -> Problem:
     branches = "".join(f'    {"if" if i == 0 else "elif"} c == "{letter}":\n        {effect[1]}\n'
                        for i, (letter, effect) in enumerate(zip(letters, effects, strict=True)))  # fmt: skip
     setup = {"best": f"\nbest = {start}", "count": "\ncount = 0"}.get(outcome, "")
-    body = (
-        f"x = {start}{setup}\nfor c in {p}:\n{branches}"
-        + (f"    {extra}\n" if extra else "")
-        + f"return {outcome}"
-    )
+    body = f"x = {start}{setup}\nfor c in {p}:\n{branches}" + (f"    {extra}\n" if extra else "") + f"return {outcome}"
     words = f"start with the number {start}||carry out the characters of `{p}` one after the other ({told}; others do nothing)||return {goal}"
     texts = ["".join(dice.one([*letters, "?"]) for _ in range(size)) for size in (3, 5, 8, 6, 4)]
     return function(dice, "commands", "run execute simulate counter process apply_commands", (parameter,), "int", (words,), (body,),
@@ -55,7 +51,9 @@ def robot(dice: Dice) -> Problem:
                  f'        x += {size}\n    elif c == "{w}":\n        x -= {size}\n')  # fmt: skip
         start = "x = y = 0\n"
     else:
-        start = f'moves = {{"{n}": (0, {size}), "{s}": (0, -{size}), "{e}": ({size}, 0), "{w}": (-{size}, 0)}}\nx = y = 0\n'
+        start = (
+            f'moves = {{"{n}": (0, {size}), "{s}": (0, -{size}), "{e}": ({size}, 0), "{w}": (-{size}, 0)}}\nx = y = 0\n'
+        )
         moves = "    dx, dy = moves[c]\n    x += dx\n    y += dy\n"
     words = (f"move a robot that starts at (0, 0) by the characters of `{p}` ('{n}': y grows by {size}, '{s}': y shrinks by {size}, "
              f"'{e}': x grows by {size}, '{w}': x shrinks by {size}) and return {goal}")  # fmt: skip
@@ -90,9 +88,7 @@ def balance(dice: Dice) -> Problem:
     ))  # fmt: skip
     if "break" in step and extra:
         goal, setup, extra, outcome, returns = "the final level", "", "", "level", "int"
-    words = (
-        f"start with the level {start}||add the changes in `{p}` one after the other ({rule})||return {goal}"
-    )
+    words = f"start with the level {start}||add the changes in `{p}` one after the other ({rule})||return {goal}"
     body = f"level = {start}\n{setup}for change in {p}:\n    {step}\n{extra}return {outcome}"
     arguments = [(row,) for row in values.integers(dice, (-start, -start - 1, cap), -12, 15)]
     return function(dice, "levels", "simulate balance track final_level run_changes account", (parameter,), returns, (words,), (body,),
@@ -143,9 +139,7 @@ def generators(dice: Dice) -> Problem:
         words = f"yield the first `{p}` integers from {start} upwards of which it is true that each {condition.verb}, as {change.its}"
         words = f"yield {change.its} for each of the first `{p}` integers from {start} upwards for which it holds that it {condition.verb}"
         body = f"value = {start}\nfound = 0\nwhile found < {p}:\n    if {condition.code('value')}:\n        yield {change.code('value')}\n        found += 1\n    value += 1"
-        bounded = any(
-            word in condition.item.tag for word in ("negative", "below", "at_most", "between", "two_digit")
-        )
+        bounded = any(word in condition.item.tag for word in ("negative", "below", "at_most", "between", "two_digit"))
         if bounded:
             words, body = (
                 f"yield {change.its} for each integer from 0 up to but not including `{p}`",
@@ -202,12 +196,9 @@ def closures(dice: Dice) -> Problem:
         step = words.split()[-2]
         body = f"n -= {step}\n\ndef step():\n    nonlocal n\n    n += {step}\n    return n\n\nreturn step"
         calls = tuple(
-            f"tick = {name}({n})\n[tick() for _ in range({size})]"
-            for n, size in ((0, 3), (5, 2), (-4, 4), (100, 1))
+            f"tick = {name}({n})\n[tick() for _ in range({size})]" for n, size in ((0, 3), (5, 2), (-4, 4), (100, 1))
         )
-    return Problem(
-        ("closures", goal), name, parameters, "object", (words,), (body,), calls, difficulty="medium"
-    )
+    return Problem(("closures", goal), name, parameters, "object", (words,), (body,), calls, difficulty="medium")
 
 
 def class_problem(dice: Dice) -> Problem:
@@ -227,9 +218,7 @@ def class_problem(dice: Dice) -> Problem:
     ), dice.whole(1, 2))  # fmt: skip
     guard, rule = dice.one((("", ""), ("", ""), (f"if not ({condition.code('item')}):\n            return\n        ", f" if it {condition.verb}"),
                             ("if item in self.items:\n            return\n        ", " if it is not there yet"), ("item = " + change.code("item") + "\n        ", f" as {change.its}")))  # fmt: skip
-    name = dice.one(
-        ("Store", "Box", "Numbers", "Collection", "Register", "Tracker", "Bag", "History", "Basket")
-    )
+    name = dice.one(("Store", "Box", "Numbers", "Collection", "Register", "Tracker", "Bag", "History", "Basket"))
     body = f"def __init__(self):\n    self.items = []\n\ndef {add}(self, item):\n    {guard}self.items.append(item)\n"
     body = (
         body.replace("\n            ", "\n        ")
@@ -271,9 +260,7 @@ def account_class(dice: Dice) -> Problem:
     body = f"def __init__(self, value={start}):\n    self.value = value\n\ndef {up}(self, amount):\n    {up_code}\n\ndef {down}(self, amount):\n    {down_code}"
     words = f"hold a number `value`, given to the constructor (default {start}): `{up}(amount)` {up_told}; `{down}(amount)` {down_told}"
     calls = [f"a = {name}()\na.value", f"a = {name}(7)\na.value"]
-    calls += [
-        f"a = {name}({first})\na.{up}({more})\na.value" for first, more in ((5, 3), (cap - 1, 4), (2, -3))
-    ]
+    calls += [f"a = {name}({first})\na.{up}({more})\na.value" for first, more in ((5, 3), (cap - 1, 4), (2, -3))]
     calls += [f"a = {name}({first})\na.{down}({less})\na.value" for first, less in ((9, 4), (3, 3))]
     calls += (
         [f"a = {name}(4)\na.{down}(6)"]

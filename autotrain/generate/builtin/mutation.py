@@ -86,14 +86,10 @@ def boundary(text: Text, node: ast.AST) -> Iterator[Edit]:
 
 def flipped(text: Text, node: ast.AST) -> Iterator[Edit]:
     if isinstance(node, ast.Compare):
-        yield from _comparison(
-            text, node, _FLIPPED, "flipped", "is the wrong way round: `{new}` should be `{old}`"
-        )
+        yield from _comparison(text, node, _FLIPPED, "flipped", "is the wrong way round: `{new}` should be `{old}`")
 
 
-def _comparison(
-    text: Text, node: ast.Compare, table: dict[str, str], operator: str, says: str
-) -> Iterator[Edit]:
+def _comparison(text: Text, node: ast.Compare, table: dict[str, str], operator: str, says: str) -> Iterator[Edit]:
     operands = [node.left, *node.comparators]
     for index, kind in enumerate(node.ops):
         old = _SYMBOLS[type(kind)]
@@ -111,18 +107,14 @@ def arithmetic(text: Text, node: ast.AST) -> Iterator[Edit]:
             yield from _symbol(text, left, right, old, _SWAPPED[old], "arithmetic", says)
 
 
-def _symbol(
-    text: Text, left: ast.AST, right: ast.AST, old: str, new: str, operator: str, says: str
-) -> Iterator[Edit]:
+def _symbol(text: Text, left: ast.AST, right: ast.AST, old: str, new: str, operator: str, says: str) -> Iterator[Edit]:
     start, end = text.between(left, right)
     gap = text.source[start:end]
     at = gap.find(f" {old}")
     if at >= 0:
         start += at + 1
         line = text.source.count("\n", 0, start) + 1
-        yield Edit(
-            operator, start, start + len(old), new, line, says.replace("{new}", new).replace("{old}", old)
-        )
+        yield Edit(operator, start, start + len(old), new, line, says.replace("{new}", new).replace("{old}", old))
 
 
 def constant(text: Text, node: ast.AST) -> Iterator[Edit]:
@@ -152,21 +144,13 @@ def negation(text: Text, node: ast.AST) -> Iterator[Edit]:
         if isinstance(test, ast.UnaryOp) and isinstance(test.op, ast.Not):
             yield text.replaced("negation", test, text.of(test.operand), "The condition lacks a `not`.")
         elif not isinstance(test, ast.Compare):
-            yield text.replaced(
-                "negation", test, f"not ({text.of(test)})", "The condition is negated by mistake."
-            )
+            yield text.replaced("negation", test, f"not ({text.of(test)})", "The condition is negated by mistake.")
 
 
 def initial(text: Text, node: ast.AST) -> Iterator[Edit]:
-    if (
-        isinstance(node, ast.Assign)
-        and isinstance(node.value, ast.Constant)
-        and type(node.value.value) is int
-    ):
+    if isinstance(node, ast.Assign) and isinstance(node.value, ast.Constant) and type(node.value.value) is int:
         new = {0: "1", 1: "0"}.get(node.value.value, "0")
-        says = (
-            f"`{text.of(node.targets[0])}` starts from the wrong value: {new} should be {node.value.value}."
-        )
+        says = f"`{text.of(node.targets[0])}` starts from the wrong value: {new} should be {node.value.value}."
         yield text.replaced("initial", node.value, new, says)
 
 
@@ -211,12 +195,7 @@ def operands(text: Text, node: ast.AST) -> Iterator[Edit]:
 
 
 def mutable_default(text: Text, node: ast.AST) -> Iterator[Edit]:
-    if (
-        not isinstance(node, ast.FunctionDef)
-        or not node.args.args
-        or node.args.defaults
-        or len(node.body) < 2
-    ):
+    if not isinstance(node, ast.FunctionDef) or not node.args.args or node.args.defaults or len(node.body) < 2:
         return
     if node.args.args[0].arg == "self":
         return

@@ -136,9 +136,7 @@ def draw_parts(dice: Dice, source: Source, collector: Collector) -> Parts | None
     predicates = []
     if dice.chance(conditions) or (collector.form == "either" and change is None):
         for item in draw_predicates(dice, source.kind):
-            predicates.append(
-                (item, draw_constant(dice, item.k, item.code, change is None or not change[1].parameter))
-            )
+            predicates.append((item, draw_constant(dice, item.k, item.code, change is None or not change[1].parameter)))
     if collector.tag == "replaced" and change and change[0].gives != result_kind(source.kind):
         return None
     parameters = source.draw_parameters(dice)
@@ -152,13 +150,7 @@ def draw_parts(dice: Dice, source: Source, collector: Collector) -> Parts | None
     )
     default = "None"
     if collector.tag in ("first", "last") and dice.chance(0.3):
-        default = (
-            '""'
-            if result_kind(source.kind) == "word"
-            else "-1"
-            if result_kind(source.kind) == "int"
-            else "None"
-        )
+        default = '""' if result_kind(source.kind) == "word" else "-1" if result_kind(source.kind) == "int" else "None"
     return Parts(
         source, collector, tuple(predicates), change, draw_constant(dice, collector.k, "{j}", False), parameters,
         dice.one(targets), default, labels,
@@ -170,9 +162,7 @@ def draw_predicates(dice: Dice, kind: str) -> list[Predicate]:
     first = dice.one(pool)
     if not dice.chance(0.25) or kind in ("char", "row", "steps"):
         return [first]
-    second = dice.one(
-        [item for item in pool if item.noun.startswith("{noun} ") and item.tag != first.tag] or [first]
-    )
+    second = dice.one([item for item in pool if item.noun.startswith("{noun} ") and item.tag != first.tag] or [first])
     conflicting = {"between", "outside", "other", "two_digit", "ending"}
     if second is first or " or " in first.code + second.code or {first.tag, second.tag} & conflicting:
         return [first]
@@ -235,9 +225,7 @@ def code_slots(dice: Dice, parts: Parts) -> dict[str, str]:
 
 
 def clean_body(parts: Parts, code: dict[str, str]) -> str:
-    template = (
-        parts.collector.clean.replace("{t} in {it}", "{clause}") if code["row"] else parts.collector.clean
-    )
+    template = parts.collector.clean.replace("{t} in {it}", "{clause}") if code["row"] else parts.collector.clean
     if code["row"] and "\nfor {clause}:" in template:
         return ""
     if template == "return [{e} for {t} in {it}{if}]" and code["gen"] == code["it"]:
@@ -251,9 +239,7 @@ def loop_body(parts: Parts, code: dict[str, str]) -> str:
     init, update, result = collector.init, collector.update, collector.result
     condition = code["c"]
     if collector.tag == "every":
-        condition = (
-            f"not ({condition})" if " and " in condition or " or " in condition else f"not {condition}"
-        )
+        condition = f"not ({condition})" if " and " in condition or " or " in condition else f"not {condition}"
     if collector.tag == "prefix":
         init, update, result, condition = (
             init,

@@ -41,9 +41,7 @@ def one_each(items: Sequence[Any]) -> list[tuple[Any, ...]]:
 
 
 def _multi_digit(dice: Dice, edges: Sequence[Any]) -> list[tuple[Any, ...]]:
-    return one_each(
-        [dice.whole(100, 99999), 0, *(dice.whole(10, 9999) for _ in range(4)), dice.whole(1, 9), 7070]
-    )
+    return one_each([dice.whole(100, 99999), 0, *(dice.whole(10, 9999) for _ in range(4)), dice.whole(1, 9), 7070])
 
 
 def _limits(dice: Dice, edges: Sequence[Any]) -> list[tuple[Any, ...]]:

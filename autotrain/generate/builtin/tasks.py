@@ -78,9 +78,7 @@ def refactoring(dice: Dice, problem: Problem, verified: Verified) -> Task | None
 
 
 def code_review(dice: Dice, problem: Problem, verified: Verified) -> Task | None:
-    planted = plant_bug(
-        dice, problem.code(dice.one(problem.bodies), dice.chance(0.2)), verified, visible=True
-    )
+    planted = plant_bug(dice, problem.code(dice.one(problem.bodies), dice.chance(0.2)), verified, visible=True)
     if planted is None:
         return None
     edit, buggy = planted

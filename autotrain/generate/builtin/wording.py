@@ -137,10 +137,7 @@ def draw_example(dice: Dice, verified: Verified) -> tuple[str, str] | None:
     fitting = [
         (call, repr(outcome.value))
         for call, outcome in zip(verified.calls, verified.outcomes, strict=True)
-        if not outcome.error
-        and "\n" not in call
-        and len(call) < LONGEST_EXAMPLE
-        and is_telling(outcome.value)
+        if not outcome.error and "\n" not in call and len(call) < LONGEST_EXAMPLE and is_telling(outcome.value)
     ]
     return dice.one(fitting) if fitting else None
 
