@@ -30,11 +30,14 @@ def main() -> int:
         run = out.run(options.run_id or known[-1])
         state = load_state(run.state)
         if options.action == "status":
-            print(
-                f"{state.run_id}: {state.status}, round {state.current_round}, {state.current_stage or 'not started'}"
-            )
+            stage = state.current_stage or "not started"
+            print(f"{state.run_id}: {state.status}, round {state.current_round}, {stage}")
             return 0
-        if state.status in ("completed", "failed", "refused"):
+        if options.action == "resume" and state.status in ("stopped", "failed", "refused"):
+            raise SettingsError(
+                f"{state.run_id} is {state.status}; ./scripts/loop.sh --resume goes on with it"
+            )
+        if state.status in ("completed", "stopped", "failed", "refused"):
             raise SettingsError(f"{state.run_id} is {state.status}; there is nothing to {options.action}")
         write_request(run.control, REQUESTS[options.action])
         print(f"{state.run_id}: asked to {options.action}; it obeys at its next safe point")

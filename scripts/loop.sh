@@ -8,11 +8,11 @@
 # Exit status: 0 done · 1 failed · 2 bad settings · 3 stopped on request, resumable · 4 refused
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
-. "$here/setup.sh"
 
 # Python checks the settings, makes the run, locks OUT_DIR and executes this file again with --drive:
 # the lock then lives exactly as long as this shell and its stages.
 if [ "${1:-}" != --drive ]; then
+  . "$here/setup.sh"
   exec "$PYTHON" -m autotrain.run start --loop "$here/loop.sh" "$@"
 fi
 run=$2
@@ -22,7 +22,8 @@ rounds=$3
 key=${OPENAI_API_KEY:-}
 unset OPENAI_API_KEY
 
-step() { "$PYTHON" -m autotrain.run "$@"; }
+# Short, so never interrupted.
+step() { (trap '' INT TERM HUP; exec "$PYTHON" -m autotrain.run "$@"); }
 
 # Ctrl-C or a kill: the stage finishes what it has in hand; a second one ends it at once.
 child=
@@ -30,21 +31,27 @@ asked=
 interrupt() {
   if [ -n "$asked" ]; then
     [ -z "$child" ] || kill -KILL "$child" 2>/dev/null || true
-    trap '' INT TERM HUP
     step finish "$run" 3 || exit 3
   fi
   asked=1
   echo "stopping after the item in hand; once more to end at once (both are resumable)" >&2
-  (trap '' INT TERM HUP && step stop "$run")
+  step stop "$run"
 }
 trap interrupt INT TERM HUP
 
 # In the background, because bash runs a trap at once only while it waits; background jobs ignore Ctrl-C.
 stage() {
-  local status
+  local status=0 again=0
   "$PYTHON" "$here/$1" --run "$run" --round "$round" &
   child=$!
-  while status=0 && wait "$child" || status=$?; kill -0 "$child" 2>/dev/null; do :; done
+  wait "$child" || status=$?
+  if [ -n "$asked" ]; then # the trap may have cut the wait short
+    wait "$child" 2>/dev/null || again=$?
+    # Not 127, nor bash's -1: it no longer knows.
+    case $again in 127 | -*) ;; *) status=$again ;; esac
+  fi
+  # The wait, or the stage itself, was ended by HUP, INT or TERM.
+  case $status in 129 | 130 | 143) status=3 ;; esac
   child=
   [ "$status" -eq 0 ] || step finish "$run" "$status" || exit $?
 }

@@ -1,8 +1,9 @@
-"""The steps of loop.sh that are not stages: `python -m autotrain.run start|round-start|round-end|stop|finish`."""
+"""The steps of loop.sh that are not stages: `python -m autotrain.run start|round-start|…|finish`."""
 
 import sys
 from pathlib import Path
 
+from autotrain.errors import AutotrainError
 from autotrain.run.control import write_request
 from autotrain.run.paths import RunPaths
 from autotrain.run.start import finish, main, round_end, round_start
@@ -26,4 +27,8 @@ def dispatch(words: list[str]) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(dispatch(sys.argv[1:]))
+    try:
+        sys.exit(dispatch(sys.argv[1:]))
+    except AutotrainError as error:
+        print(f"loop.sh: {error}", file=sys.stderr)
+        sys.exit(error.exit_status)

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
 
+from autotrain.errors import AutotrainError
 from autotrain.jsonl import read_objects
 from autotrain.redact import redact
 from autotrain.run.state import add, timestamp
@@ -59,7 +60,8 @@ def append_event(
     line = (json.dumps(event, ensure_ascii=False) + "\n").encode()
     descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o666)
     try:
-        os.write(descriptor, line)
+        if os.write(descriptor, line) < len(line):
+            raise AutotrainError(f"{path} could only be written in part; is the disk full?")
     finally:
         os.close(descriptor)
 

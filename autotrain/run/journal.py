@@ -13,7 +13,7 @@ from autotrain.run.state import RunStatus, StageRecord, StageStatus, add, load_s
 
 
 class Journal:
-    """The open state and events of one run. One process at a time writes them: the stage, or the loop between stages."""
+    """The open state and events of one run. One process at a time writes: a stage, or the loop between two."""
 
     def __init__(self, paths: RunPaths) -> None:
         self.paths = paths
@@ -64,9 +64,7 @@ class Journal:
         """Open a stage. What an unfinished earlier attempt had counted is taken back first."""
         earlier = self.state.stage(round_number, name)
         undo = {key: -value for key, value in earlier.counts.items()} if earlier else {}
-        record = StageRecord(
-            started_at=timestamp(), pid=os.getpid(), process_started=psutil.Process().create_time()
-        )
+        record = StageRecord(started_at=timestamp(), pid=os.getpid(), process_started=psutil.Process().create_time())
         record.counts = dict(earlier.counts) if earlier else {}
         self.state.stages.setdefault(str(round_number), {})[name] = record
         self.state.current_round = round_number

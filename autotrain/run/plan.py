@@ -17,16 +17,23 @@ def plan_text(settings: Settings) -> str:
         requests = -(-settings.samples_per_round // settings.samples_per_request)
         teacher += f" at {settings.teacher_base_url or 'the OpenAI API'}, about {requests} requests a round"
     gate = "run answers and tests" if settings.run_unit_tests else "syntax only (RUN_UNIT_TESTS=0)"
+    training = (
+        f"at most {steps} steps of {settings.batch_size} × {settings.grad_accum} samples a round, "
+        f"bounded by {bound} ({steps * a_step / max(1, new + replayed):.1f} epochs of {new} new "
+        f"and up to {replayed} replayed samples)"
+    )
+    adapter = (
+        f"rank {settings.lora_r}, learning rate {settings.lr:g}, base in {settings.quantization_bits} bits, "
+        f"samples of up to {settings.seq_len} tokens"
+    )
     rows = {
         "rounds": str(settings.rounds),
         "teacher": teacher,
         "samples a round": f"{settings.samples_per_round}: at most {new} to train on, {held_out} held out",
         "gate": gate,
         "base model": settings.base_model,
-        "training": f"at most {steps} steps of {settings.batch_size} × {settings.grad_accum} samples a round, bounded by {bound} "
-        f"({steps * a_step / max(1, new + replayed):.1f} epochs of {new} new and up to {replayed} replayed samples)",
-        "adapter": f"rank {settings.lora_r}, learning rate {settings.lr:g}, base in {settings.quantization_bits} bits, "
-        f"samples of up to {settings.seq_len} tokens",
+        "training": training,
+        "adapter": adapter,
         "output": str(settings.out_dir),
     }
     width = max(len(name) for name in rows)

@@ -1,11 +1,12 @@
 """What every stage script shares: where its settings come from, how it reports, how it ends."""
 
 import argparse
+import math
 import sys
 import time
 import traceback
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +37,6 @@ class Stage:
     settings: Settings
     round_number: int = 1
     journal: Journal | None = None
-    _gauges: dict[str, float] = field(default_factory=dict)
 
     def say(self, message: str) -> None:
         """Print a line for the person watching."""
@@ -49,11 +49,15 @@ class Stage:
         usage: Mapping[str, Any] | None = None,
         gauges: Mapping[str, float] | None = None,
     ) -> None:
-        """Record what came to pass. `gauges` are values that replace the last one, such as the loss."""
+        """Record what came to pass. `gauges` are values that replace the last one, such as the loss.
+
+        A gauge that is not finite was not measured: it is left out.
+        """
         if self.journal is None:
             return
         deltas = dict(counters or {})
-        for name, value in (gauges or {}).items():
+        measured = {name: value for name, value in (gauges or {}).items() if math.isfinite(value)}
+        for name, value in measured.items():
             deltas[name] = round(value - self.journal.state.counters.get(name, 0), 6)
         self.journal.record(
             "progress",
@@ -106,11 +110,11 @@ def run_stage(
     arguments = sys.argv[1:] if argv is None else argv
     try:
         source, options = from_flags(parser, arguments)
-        if options.run is not None:
-            if source.problems or options.round is None:
-                raise SettingsError(
-                    "\n".join([*source.problems, "a stage of a run takes --run DIR --round N"])
-                )
+        if options.run is not None or options.round is not None:
+            given = [flag for flag in files if getattr(options, flag.lstrip("-")) is not None]
+            if source.problems or source.values or given or not options.run or (options.round or 0) < 1:
+                alone = "a stage of a run takes --run DIR and --round N from 1, and the run's own settings"
+                raise SettingsError("\n".join([*source.problems, alone]))
             return _in_run(name, in_round, options.run, options.round)
         done = on_files(Stage(name, resolve(source)), options)
         print(done.message)
@@ -118,6 +122,9 @@ def run_stage(
     except AutotrainError as error:
         print(f"{name}: {redact_lines(str(error))}", file=sys.stderr)
         return error.exit_status
+    except OSError as error:
+        print(f"{name}: {redact(str(error), 500)}", file=sys.stderr)
+        return AutotrainError.exit_status
     except KeyboardInterrupt:
         print(f"{name}: interrupted", file=sys.stderr)
         return StopRequested.exit_status
@@ -166,8 +173,17 @@ def redact_lines(text: str) -> str:
 
 
 def required(options: argparse.Namespace, *names: str) -> list[Path]:
-    """The paths a user must give when the stage runs on files; raise SettingsError naming the missing."""
+    """The paths a user must give when the stage runs on files; the folder of `output` is made.
+
+    Raises SettingsError naming those that were not given or, apart from `output`, do not exist.
+    """
     missing = [f"--{name}" for name in names if getattr(options, name) is None]
     if missing:
         raise SettingsError(f"missing {' and '.join(missing)}; --help shows how the stage is used")
-    return [getattr(options, name) for name in names]
+    paths: dict[str, Path] = {name: getattr(options, name) for name in names}
+    absent = [f"--{name} {path}" for name, path in paths.items() if name != "output" and not path.exists()]
+    if absent:
+        raise SettingsError(f"there is no {' and no '.join(absent)}")
+    if "output" in paths:
+        paths["output"].parent.mkdir(parents=True, exist_ok=True)
+    return list(paths.values())

@@ -3,8 +3,11 @@
 import argparse
 import fcntl
 import os
+import signal
 import sys
+import time
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 
@@ -17,36 +20,26 @@ from autotrain.run.control import write_request
 from autotrain.run.journal import Journal
 from autotrain.run.paths import RUN_ID, OutPaths, RunPaths, new_run_id
 from autotrain.run.plan import plan_text
-from autotrain.run.state import StageRecord, State, save_state, timestamp
+from autotrain.run.state import StageRecord, State, load_state, save_state, timestamp
 from autotrain.run.summary import summary_text
 
 LINKS = ("data", "eval", "best_adapter")
+LOCK_SECONDS = 10
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Check the settings, lock OUT_DIR, open the run, then become the loop: `exec bash LOOP --drive RUN ROUNDS`.
+    """Check the settings, lock OUT_DIR, open the run, then become the loop: `bash LOOP --drive RUN ROUNDS`.
 
     The lock lives on an inherited descriptor, so it is held as long as the loop or a stage of it lives.
     """
-    parser = argparse.ArgumentParser(
-        prog="loop.sh", description="Teacher → data → QLoRA → evaluation, round by round.", allow_abbrev=False
-    )
-    parser.add_argument("--loop", type=Path, help=argparse.SUPPRESS)
-    parser.add_argument(
-        "--resume", nargs="?", const="", metavar="RUN_ID", help="go on with a run (default: the newest)"
-    )
-    parser.add_argument("--dry-run", action="store_true", help="print the plan, start nothing")
-    add_flags(parser)
     try:
-        source, options = from_flags(parser, sys.argv[1:] if argv is None else argv)
+        source, options = from_flags(_parser(), sys.argv[1:] if argv is None else argv)
         settings = resolve(source)
         out = OutPaths(settings.out_dir.absolute())
         if options.resume is not None:
-            given = [name for name in source.values if name != "out_dir"]
+            given = ", ".join(name.upper() for name in source.values if name != "out_dir")
             if given:
-                raise SettingsError(
-                    f"--resume goes on with the run's own settings; leave out {', '.join(name.upper() for name in given)}"
-                )
+                raise SettingsError(f"--resume goes on with the run's own settings; leave out {given}")
             run = _find_run(out, options.resume)
             settings = load(run.config)
         require_teacher(settings, find_key())
@@ -63,10 +56,26 @@ def main(argv: Sequence[str] | None = None) -> int:
     except AutotrainError as error:
         print(f"loop.sh: {error}", file=sys.stderr)
         return error.exit_status
+    except OSError as error:
+        print(f"loop.sh: {error}; OUT_DIR must be a folder that can be written to", file=sys.stderr)
+        return SettingsError.exit_status
     print(plan_text(settings), flush=True)
     print(f"run {run.root.name} in {run.root}", flush=True)
     os.set_inheritable(lock, True)
-    os.execvp("bash", ["bash", str(options.loop), "--drive", str(run.root), str(settings.rounds)])
+    return os.execvp("bash", ["bash", str(options.loop), "--drive", str(run.root), str(settings.rounds)])
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="loop.sh", description="Teacher → data → QLoRA → evaluation, round by round.", allow_abbrev=False
+    )
+    parser.add_argument("--loop", type=Path, help=argparse.SUPPRESS)
+    parser.add_argument(
+        "--resume", nargs="?", const="", metavar="RUN_ID", help="go on with a run (default: the newest)"
+    )
+    parser.add_argument("--dry-run", action="store_true", help="print the plan, start nothing")
+    add_flags(parser)
+    return parser
 
 
 def _find_run(out: OutPaths, run_id: str) -> RunPaths:
@@ -81,60 +90,71 @@ def _find_run(out: OutPaths, run_id: str) -> RunPaths:
 
 
 def _check_out_dir(out: OutPaths) -> None:
+    for link in [*(out.root / name for name in LINKS), *out.root.glob("out_lora_round_*")]:
+        if link.exists() and not link.is_symlink():
+            raise SettingsError(f"{link} is in the way: a link to the newest run belongs there; move it or set OUT_DIR")
     try:
         out.runs.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise SettingsError(f"OUT_DIR = {out.root} cannot be used: {error.strerror}") from None
-    for name in LINKS:
-        link = out.root / name
-        if link.exists() and not link.is_symlink():
-            raise SettingsError(
-                f"{link} is in the way: a link to the newest run belongs there; move it or set OUT_DIR"
-            )
 
 
 def _lock(out: OutPaths) -> int:
-    """Take the lock on OUT_DIR and write our pid into it; raise SettingsError naming the loop that has it."""
+    """Take the lock on OUT_DIR and write our pid into it; raise SettingsError naming the loop that has it.
+
+    A stage that outlived its loop still holds the lock: it is ended first.
+    """
     descriptor = os.open(out.lock, os.O_RDWR | os.O_CREAT, 0o666)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        holder = os.read(descriptor, 100).decode(errors="replace").strip()
-        os.close(descriptor)
-        if not _end_orphan(out, holder):
-            raise SettingsError(
-                f"a loop is already running in {out.root} (pid {holder}); stop it or set OUT_DIR"
-            ) from None
-        return _lock(out)
+    deadline = time.monotonic() + LOCK_SECONDS
+    while True:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            break
+        except BlockingIOError:
+            holder = os.pread(descriptor, 20, 0).decode(errors="replace").strip()
+            if _is_loop(holder, os.fstat(descriptor).st_mtime) or time.monotonic() > deadline:
+                os.close(descriptor)
+                raise SettingsError(
+                    f"a loop is already running in {out.root} (pid {holder}); stop it or set OUT_DIR"
+                ) from None
+        # The holder is dead: its stage may need a moment to write down its own pid, or to die.
+        _end_orphan(out)
+        time.sleep(0.1)
     os.ftruncate(descriptor, 0)
     os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
     return descriptor
 
 
-def _end_orphan(out: OutPaths, holder: str) -> bool:
-    """End the stage that a killed loop left behind; True if there was one and it is gone.
-
-    It is ours if the state of a run recorded that pid with that start time, and the loop itself is dead.
-    """
-    if holder.isdecimal() and psutil.pid_exists(int(holder)):
+def _is_loop(holder: str, written: float) -> bool:
+    """Whether the pid in the lock file is a process that lives and is as old as the file says."""
+    if not holder.isdecimal():
         return False
+    try:
+        process = psutil.Process(int(holder))
+        return bool(process.status() != psutil.STATUS_ZOMBIE and process.create_time() <= written + 1)
+    except psutil.NoSuchProcess:
+        return False
+
+
+def _end_orphan(out: OutPaths) -> None:
+    """End the stage that a killed loop left behind: a process whose pid and start time a run recorded."""
     for run_id in reversed(out.run_ids()):
-        record = _open_stage(Journal(out.run(run_id)).state)
-        if record is None or record.pid is None or record.process_started is None:
-            continue
         try:
+            record = _open_stage(load_state(out.run(run_id).state))
+            if record is None or record.pid is None or record.process_started is None:
+                continue
             process = psutil.Process(record.pid)
             if abs(process.create_time() - record.process_started) > 0.01:
                 continue
-            print(f"ending stage process {record.pid}, left behind by a killed loop", flush=True)
             family = [process, *process.children(recursive=True)]
-            for member in family:
-                member.kill()
-            psutil.wait_procs(family, timeout=10)
-            return True
-        except psutil.NoSuchProcess:
+        except (AutotrainError, psutil.NoSuchProcess):
             continue
-    return False
+        print(f"ending stage process {record.pid}, left behind by a killed loop", flush=True)
+        for member in family:
+            with suppress(psutil.NoSuchProcess):
+                member.kill()
+        psutil.wait_procs(family, timeout=LOCK_SECONDS)
+        return
 
 
 def _open_stage(state: State) -> StageRecord | None:
@@ -172,15 +192,13 @@ def _reopen(out: OutPaths, run: RunPaths) -> bool:
 
 def _link(out: OutPaths, run: RunPaths) -> None:
     """Point the names at the top of OUT_DIR to this run; those it has not made yet are taken away."""
-    for stale in [*out.root.glob("out_lora_round_*"), out.root / "best_adapter"]:
-        if stale.is_symlink():
-            stale.unlink()
     relative = run.root.relative_to(out.root)
-    replace_link(out.root / "data", str(relative / "data"))
-    replace_link(out.root / "eval", str(relative / "eval"))
-    for made in [*run.root.glob("out_lora_round_*"), run.best_adapter]:
-        if made.exists():
-            replace_link(out.root / made.name, str(relative / made.name))
+    made = [path.name for path in [*run.root.glob("out_lora_round_*"), run.best_adapter] if path.exists()]
+    for name in ["data", "eval", *made]:
+        replace_link(out.root / name, str(relative / name))
+    for stale in [*out.root.glob("out_lora_round_*"), out.root / "best_adapter"]:
+        if stale.is_symlink() and stale.name not in made:
+            stale.unlink()
 
 
 def round_start(root: Path, round_number: int) -> int:
@@ -192,10 +210,12 @@ def round_start(root: Path, round_number: int) -> int:
 
 
 def round_end(root: Path, round_number: int) -> int:
-    """Close a round: the newest adapter and the best one appear at the top of OUT_DIR."""
+    """Close a round, once: the newest adapter and the best one appear at the top of OUT_DIR."""
     run = RunPaths(root)
-    _link(OutPaths(root.parent.parent), run)
     journal = Journal(run)
+    if str(round_number + 1) in journal.state.stages:
+        return 0
+    _link(OutPaths(root.parent.parent), run)
     best = journal.state.best
     journal.record(
         "round_end",
@@ -206,13 +226,14 @@ def round_end(root: Path, round_number: int) -> int:
 
 
 def finish(root: Path, status: int) -> int:
-    """Close the run with the exit status of its last stage, print the summary, return the loop's own status."""
+    """Close the run with its last stage's exit status, print the summary, return the loop's own status."""
     run = RunPaths(root)
     journal = Journal(run)
     journal.state.pid = None
     left_open = _open_stage(journal.state)
     if left_open is not None:
-        left_open.status, left_open.pid = ("stopped" if status == 3 else "failed"), None
+        left_open.status = "stopped" if status == 3 else "failed"
+        left_open.pid = left_open.process_started = None
     if status == 0:
         journal.set_status("completed")
         journal.record("pipeline_complete", "all rounds are done", level="success")
@@ -220,8 +241,16 @@ def finish(root: Path, status: int) -> int:
         journal.set_status("stopped")
         journal.record("pipeline_stop", "stopped on request; resumable", level="warn")
     else:
-        error = journal.state.error or f"a stage ended with status {status}"
+        error = journal.state.error or _cause(journal.state.current_stage, status)
         journal.set_status("refused" if status == 4 else "failed", error)
         journal.record("pipeline_error", error, level="error", error=error)
     print(f"\n{summary_text(run)}")
     return status if status in (0, 2, 3, 4) else 1
+
+
+def _cause(stage: str | None, status: int) -> str:
+    """Why a stage ended that did not say so itself."""
+    if status <= 128:
+        return f"{stage or 'the loop'} ended with status {status}"
+    memory = "; the machine may have run out of memory" if status == 128 + signal.SIGKILL else ""
+    return f"{stage or 'the loop'} was ended by signal {status - 128}{memory}"

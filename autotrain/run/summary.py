@@ -1,6 +1,7 @@
 """What a run came to, in a short text that says nothing the files do not."""
 
 import json
+import shlex
 from typing import Any
 
 from autotrain.config import Settings, load
@@ -47,9 +48,13 @@ def _funnel(state: State) -> list[str]:
     width = len(str(max(count for count, _ in shown)))
     lines = ["", "samples", *(f"  {count:>{width}}  {words}" for count, words in shown)]
     if state.usage:
-        cost = ", ".join(f"{name.replace('_', ' ')} {value:g}" for name, value in state.usage.items())
+        cost = ", ".join(f"{name.replace('_', ' ')} {_number(value)}" for name, value in state.usage.items())
         lines.append(f"  teacher: {cost}")
     return lines
+
+
+def _number(value: int | float) -> str:
+    return str(value) if isinstance(value, int) else f"{value:.4g}"
 
 
 def _last_report(paths: RunPaths, state: State) -> dict[str, Any] | None:
@@ -88,7 +93,7 @@ def _score(model: dict[str, Any]) -> str:
 def _next_steps(paths: RunPaths, state: State, settings: Settings) -> list[str]:
     resume = f"./scripts/loop.sh --resume {state.run_id}"
     if str(settings.out_dir) not in ("autotrain", "./autotrain"):
-        resume += f" --out-dir {settings.out_dir}"
+        resume += f" --out-dir {shlex.quote(str(settings.out_dir))}"
     if state.status in ("stopped", "paused", "running"):
         return [f"go on: {resume}"]
     if state.status in ("failed", "refused"):

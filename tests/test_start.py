@@ -1,0 +1,374 @@
+"""Making, reopening, locking and closing runs: what OUT_DIR looks like and what is said."""
+
+import fcntl
+import json
+import os
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from autotrain.config import Settings, load
+from autotrain.run import start
+from autotrain.run.control import read_request, write_request
+from autotrain.run.events import append_event
+from autotrain.run.journal import Journal
+from autotrain.run.paths import OutPaths, RunPaths
+from autotrain.run.plan import plan_text
+from autotrain.run.start import finish, round_end, round_start
+from autotrain.run.state import Best, load_state
+from autotrain.run.summary import summary_text
+
+ROOT = Path(__file__).resolve().parent.parent
+# Stands where loop.sh stands: it is executed in place of Python when everything is ready.
+LOOP = 'echo "loop $1 $2 $3 $$"\n'
+
+
+@pytest.fixture
+def out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> OutPaths:
+    monkeypatch.chdir(tmp_path)
+    for name in list(os.environ):
+        if name.lower() in Settings.model_fields:
+            monkeypatch.delenv(name)
+    Path("loop.sh").write_text(LOOP)
+    return OutPaths(tmp_path / "größe & space")
+
+
+def begin(out: OutPaths, *words: str) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run(
+        [
+            *(sys.executable, "-m", "autotrain.run", "start", "--loop", "loop.sh"),
+            *("--teacher", "builtin")[: 0 if "--resume" in words else 2],
+            *("--out-dir", str(out.root), *words),
+        ],
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def refuse(out: OutPaths, capsys: pytest.CaptureFixture[str], *words: str) -> str:
+    assert start.main(["--teacher", "builtin", "--out-dir", str(out.root), *words]) == 2
+    return capsys.readouterr().err
+
+
+def made(out: OutPaths, *words: str) -> RunPaths:
+    result = begin(out, *words)
+    assert result.returncode == 0, result.stderr
+    return out.run(out.run_ids()[-1])
+
+
+def events(run: RunPaths) -> list[tuple[str, str]]:
+    lines = run.events.read_text().splitlines()
+    return [(event["event_type"], event["message"]) for event in map(json.loads, lines)]
+
+
+# ---------------------------------------------------------------------------------------------------
+# A new run
+
+
+def test_a_new_run_has_its_folder_and_the_links_lead_to_it(out: OutPaths) -> None:
+    result = begin(out, "--rounds", "2", "--preset", "3060")
+    assert result.returncode == 0, result.stderr
+    (run_id,) = out.run_ids()
+    assert re.fullmatch(r"run_\d{8}_\d{6}_[0-9a-f]{6}", run_id)
+    run = out.run(run_id)
+    loop = re.search(r"^loop --drive (.+) 2 (\d+)$", result.stdout, re.MULTILINE)
+    assert loop is not None
+    assert loop[1] == str(run.root)
+    # The loop took the place of the process that holds the lock.
+    assert out.lock.read_text().strip() == loop[2] == str(load_state(run.state).pid)
+    settings = load(run.config)
+    assert (settings.rounds, settings.seq_len, settings.out_dir) == (2, 1024, out.root)
+    assert load_state(run.state).status == "running"
+    assert events(run) == [("pipeline_start", "2 rounds of 50 samples")]
+    for name in ("data", "eval"):
+        assert (out.root / name).is_symlink()
+        assert not Path(os.readlink(out.root / name)).is_absolute()
+        assert (out.root / name).resolve() == run.root / name
+    assert sorted(path.name for path in out.root.iterdir()) == ["data", "eval", "pipeline.pid", "runs"]
+
+
+def test_a_second_run_takes_the_links_and_leaves_the_first_alone(out: OutPaths) -> None:
+    first = made(out)
+    first.adapter(1).mkdir(parents=True)
+    first.best_adapter.symlink_to("out_lora_round_1/final")
+    round_end(first.root, 1)
+    assert (out.root / "best_adapter").resolve() == first.adapter(1)
+    assert (out.root / "out_lora_round_1").resolve() == first.adapter(1).parent
+    finish(first.root, 0)
+    before = {path: path.read_bytes() for path in first.root.rglob("*") if path.is_file()}
+    made(out)
+    second = next(out.run(run_id) for run_id in out.run_ids() if run_id != first.root.name)
+    assert {path: path.read_bytes() for path in first.root.rglob("*") if path.is_file()} == before
+    assert (out.root / "data").resolve() == second.data
+    assert not (out.root / "best_adapter").is_symlink()
+    assert not (out.root / "out_lora_round_1").is_symlink()
+    # Going on with the first run brings its links back.
+    write_request(first.control, "stop")
+    journal = Journal(first)
+    journal.set_status("stopped")
+    assert begin(out, "--resume", first.root.name).returncode == 0
+    assert (out.root / "best_adapter").resolve() == first.adapter(1)
+
+
+@pytest.mark.parametrize("name", ["data", "eval", "best_adapter", "out_lora_round_3"])
+def test_what_is_in_the_way_of_a_link_is_named_and_kept(
+    out: OutPaths, name: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (out.root / name).mkdir(parents=True)
+    (out.root / name / "mine").write_text("")
+    assert f"{out.root / name} is in the way" in refuse(out, capsys)
+    assert [path.name for path in out.root.iterdir()] == [name]
+    assert (out.root / name / "mine").exists()
+
+
+def test_a_dangling_link_is_not_in_the_way(out: OutPaths) -> None:
+    out.root.mkdir()
+    (out.root / "data").symlink_to("runs/gone/data")
+    (out.root / "best_adapter").symlink_to("runs/gone/best_adapter")
+    run = made(out)
+    assert (out.root / "data").resolve() == run.data
+    assert not (out.root / "best_adapter").is_symlink()
+
+
+@pytest.mark.parametrize("in_the_way", ["", "runs", "pipeline.pid"])
+def test_a_folder_that_cannot_be_used_is_told(
+    out: OutPaths, in_the_way: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    if in_the_way == "pipeline.pid":
+        out.lock.mkdir(parents=True)
+    else:
+        (out.root / in_the_way).parent.mkdir(exist_ok=True)
+        (out.root / in_the_way).write_text("")
+    assert str(out.root) in refuse(out, capsys)
+    assert out.run_ids() == []
+
+
+def test_problems_are_told_before_anything_is_made(out: OutPaths, capsys: pytest.CaptureFixture[str]) -> None:
+    error = refuse(out, capsys, "--rounds", "0", "--lrr", "1")
+    assert "2 problems" in error
+    error = refuse(out, capsys, "--teacher", "gpt-4o-mini")
+    assert "--teacher builtin" in error
+    assert not out.root.exists()
+
+
+def test_a_dry_run_makes_nothing(out: OutPaths, capsys: pytest.CaptureFixture[str]) -> None:
+    assert start.main(["--teacher", "builtin", "--out-dir", str(out.root), "--dry-run"]) == 0
+    assert capsys.readouterr().out.startswith("plan\n")
+    assert not out.root.exists()
+
+
+# ---------------------------------------------------------------------------------------------------
+# Going on
+
+
+def test_resume_goes_on_with_the_newest_run_and_its_settings(out: OutPaths) -> None:
+    run = made(out, "--rounds", "4", "--seed", "7")
+    journal = Journal(run)
+    journal.start_stage(1, "generate")
+    append_event(run.events, run.root.name, "progress", "", round_number=1, stage="generate", counters_delta={"n": 5})
+    write_request(run.control, "stop")
+    finish(run.root, 3)
+    result = begin(out, "--resume")
+    assert result.returncode == 0, result.stderr
+    assert f"loop --drive {run.root} 4 " in result.stdout
+    assert read_request(run.control) == "run"
+    state = load_state(run.state)
+    assert (state.status, state.counters) == ("running", {"n": 5})
+    assert events(run)[-1] == ("pipeline_start", "resumed in round 1")
+    assert len(out.run_ids()) == 1
+
+
+def test_resume_takes_no_other_settings(out: OutPaths, capsys: pytest.CaptureFixture[str]) -> None:
+    made(out)
+    error = refuse(out, capsys, "--resume", "--rounds", "9")
+    assert "leave out TEACHER_MODEL, ROUNDS" in error
+
+
+def test_a_run_that_is_not_there_is_told_with_those_that_are(out: OutPaths, capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["--out-dir", str(out.root), "--resume"]
+    assert start.main(words) == 2
+    assert f"no run in {out.root} to resume" in capsys.readouterr().err
+    assert not out.root.exists()
+    run = made(out)
+    for wrong in ("run_20260101_000000_abcdef", "../runs", str(run.root)):
+        assert start.main([*words, wrong]) == 2
+        assert f"there are: {run.root.name}" in capsys.readouterr().err
+
+
+def test_a_damaged_state_is_not_gone_on_with(out: OutPaths) -> None:
+    run = made(out)
+    run.state.write_text("{")
+    resumed = begin(out, "--resume")
+    assert resumed.returncode == 1
+    assert f"{run.state} is damaged" in resumed.stderr
+    finished = subprocess.run(
+        [sys.executable, "-m", "autotrain.run", "finish", str(run.root), "0"],
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert finished.returncode == 1
+    assert "is damaged" in finished.stderr
+    assert "Traceback" not in finished.stderr
+    assert begin(out).returncode == 0
+
+
+# ---------------------------------------------------------------------------------------------------
+# The lock
+
+
+def test_a_living_loop_is_named_by_its_pid(out: OutPaths, capsys: pytest.CaptureFixture[str]) -> None:
+    out.root.mkdir()
+    with out.lock.open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        lock.write(f"{os.getpid()}\n")
+        lock.flush()
+        assert f"already running in {out.root} (pid {os.getpid()})" in refuse(out, capsys)
+    assert out.run_ids() == []
+    assert out.lock.read_text() == f"{os.getpid()}\n"
+
+
+@pytest.mark.parametrize("content", ["", "1", str(os.getpid()), "99999999", "not a pid", "9" * 200])
+def test_a_pid_file_that_nobody_holds_is_no_obstacle(out: OutPaths, content: str) -> None:
+    out.root.mkdir()
+    out.lock.write_text(content)
+    run = made(out)
+    assert out.lock.read_text() == f"{load_state(run.state).pid}\n"
+
+
+def test_a_lock_is_waited_for_while_its_dead_holders_child_ends(out: OutPaths) -> None:
+    out.root.mkdir()
+    with out.lock.open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        child = subprocess.Popen(["sleep", "1.5"], pass_fds=[lock.fileno()])
+        lock.write("99999999\n")
+    assert begin(out).returncode == 0
+    assert child.poll() == 0
+
+
+def test_an_orphan_is_known_by_its_start_time_not_by_its_pid_alone(out: OutPaths) -> None:
+    run = made(out)
+    journal = Journal(run)
+    journal.start_stage(1, "generate")
+    record = journal.state.stages["1"]["generate"]
+    with subprocess.Popen(["sleep", "30"]) as stranger, out.lock.open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        lock.write("99999999\n")
+        lock.flush()
+        record.pid = stranger.pid
+        journal.set_status("running")
+        start._end_orphan(out)
+        assert stranger.poll() is None
+        stranger.kill()
+
+
+# ---------------------------------------------------------------------------------------------------
+# Rounds and the end
+
+
+def test_a_round_is_announced_and_closed_once(out: OutPaths) -> None:
+    run = made(out)
+    for _ in range(2):
+        assert round_start(run.root, 1) == 0
+        Journal(run).start_stage(1, "generate")
+        Journal(run).end_stage(1, "generate", "completed", "done")
+    assert round_end(run.root, 1) == 0
+    assert round_start(run.root, 2) == 0
+    Journal(run).start_stage(2, "generate")
+    assert round_end(run.root, 1) == 0
+    types = [name for name, _ in events(run)]
+    assert (types.count("round_start"), types.count("round_end")) == (2, 1)
+
+
+@pytest.mark.parametrize(
+    ("status", "returned", "run_status", "event"),
+    [
+        (0, 0, "completed", "pipeline_complete"),
+        (1, 1, "failed", "pipeline_error"),
+        (2, 2, "failed", "pipeline_error"),
+        (3, 3, "stopped", "pipeline_stop"),
+        (4, 4, "refused", "pipeline_error"),
+        (137, 1, "failed", "pipeline_error"),
+    ],
+)
+def test_a_run_is_closed_with_the_status_of_its_last_stage(
+    out: OutPaths,
+    status: int,
+    returned: int,
+    run_status: str,
+    event: str,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    run = made(out)
+    journal = Journal(run)
+    journal.start_stage(1, "train")
+    if status == 0:
+        journal.end_stage(1, "train", "completed", "done")
+    assert finish(run.root, status) == returned
+    state = load_state(run.state)
+    assert (state.status, state.pid) == (run_status, None)
+    assert state.stages["1"]["train"].status != "running"
+    assert state.stages["1"]["train"].pid is None
+    assert events(run)[-1][0] == event
+    shown = capsys.readouterr().out
+    assert f"summary of {run.root.name}: {run_status}" in shown
+    if status == 137:
+        assert "train was ended by signal 9; the machine may have run out of memory" in shown
+
+
+def test_the_summary_tells_the_funnel_and_a_command_that_can_be_pasted(out: OutPaths) -> None:
+    run = made(out)
+    journal = Journal(run)
+    journal.start_stage(1, "gate")
+    journal.record(
+        "progress",
+        "",
+        round_number=1,
+        stage="gate",
+        counters={"teacher_generated": 120, "rejected_duplicate": 7, "test_pass": 9},
+        usage={"input_tokens": 1234567, "estimated_cost_usd": 0.5},
+    )
+    journal.set_status("stopped")
+    text = summary_text(run)
+    assert "  120  generated" in text
+    assert "    7  dropped: duplicate" in text
+    assert "malformed" not in text
+    assert "teacher: input tokens 1234567, estimated cost usd 0.5\n" in text
+    command = next(line for line in text.splitlines() if "--resume" in line).split("go on: ")[1]
+    assert shlex.split(command)[1:] == ["--resume", run.root.name, "--out-dir", str(out.root)]
+
+
+def test_a_run_without_a_better_adapter_is_not_praised(out: OutPaths) -> None:
+    run = made(out)
+    finish(run.root, 0)
+    assert "try more samples" in summary_text(run)
+    journal = Journal(run)
+    journal.state.best = Best(round=1, metric="pass_at_1", score=0.5)
+    journal.set_status("completed")
+    assert f"use the adapter: {run.best_adapter}" in summary_text(run)
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({}, ["at most 26 steps", "bounded by MAX_EPOCHS = 3"]),
+        ({"train_steps": 5}, ["at most 5 steps", "bounded by TRAIN_STEPS"]),
+        ({"max_epochs": 1000.0}, ["at most 500 steps", "bounded by TRAIN_STEPS"]),
+        ({"run_unit_tests": False}, ["syntax only (RUN_UNIT_TESTS=0)"]),
+        ({"run_unit_tests": True}, ["run answers and tests"]),
+        ({"teacher_model": "builtin"}, ["teacher          builtin\n"]),
+        ({"samples_per_round": 10, "samples_per_request": 4}, ["about 3 requests a round"]),
+        ({"samples_per_round": 1, "rounds": 1}, ["at most 1 steps"]),
+    ],
+)
+def test_the_plan_says_what_binds(changes: dict[str, object], expected: list[str]) -> None:
+    text = plan_text(Settings(**changes))
+    for part in expected:
+        assert part in text
