@@ -24,42 +24,42 @@ from autotrain.errors import SettingsError
 EMBEDDED_MODEL = "embedded:SmolLM2-135M-Instruct"
 BUILTIN_TEACHER = "builtin"
 
+# Sized so that two CPU cores finish in minutes: few concepts, which come back often enough to be learned.
+_WITHOUT_A_GPU: dict[str, Any] = {
+    "base_model": EMBEDDED_MODEL,
+    "teacher_model": BUILTIN_TEACHER,
+    "concepts": "list_numbers, word_list, characters, dict_values, pair_scores, "
+    "sum, count, collect, maximum, minimum, any, every, first, mapping, average",
+    "device": "cpu",
+    "seq_len": 384,
+    "batch_size": 4,
+    "grad_accum": 1,
+    "lora_r": 16,
+    "lr": 1.5e-3,
+    "replay_ratio": 0.25,
+    "run_unit_tests": True,
+    "eval_batch_size": 32,
+    "eval_max_new_tokens": 192,
+}
+
 PRESETS: dict[str, dict[str, Any]] = {
     "2080ti": {},
     "3060": {"seq_len": 1024, "grad_accum": 16, "lora_r": 32},
     "3090": {"seq_len": 4096, "batch_size": 2, "grad_accum": 4, "lora_r": 128},
     "4090": {"seq_len": 4096, "batch_size": 2, "grad_accum": 4, "lora_r": 128},
     "cpu": {
-        "base_model": EMBEDDED_MODEL,
-        "teacher_model": BUILTIN_TEACHER,
-        "device": "cpu",
+        **_WITHOUT_A_GPU,
         "rounds": 2,
-        "samples_per_round": 400,
-        "val_ratio": 0.2,
-        "seq_len": 512,
-        "batch_size": 8,
-        "grad_accum": 1,
+        "samples_per_round": 280,
+        "val_ratio": 0.17,
         "train_steps": 60,
-        "lora_r": 16,
-        "lr": 1e-3,
-        "run_unit_tests": True,
-        "eval_max_new_tokens": 224,
     },
     "smoke": {
-        "base_model": EMBEDDED_MODEL,
-        "teacher_model": BUILTIN_TEACHER,
-        "device": "cpu",
+        **_WITHOUT_A_GPU,
         "rounds": 1,
-        "samples_per_round": 80,
+        "samples_per_round": 60,
         "val_ratio": 0.2,
-        "seq_len": 384,
-        "batch_size": 8,
-        "grad_accum": 1,
-        "train_steps": 10,
-        "lora_r": 16,
-        "lr": 1e-3,
-        "run_unit_tests": True,
-        "eval_max_new_tokens": 160,
+        "train_steps": 8,
     },
 }
 
@@ -134,6 +134,8 @@ class Settings(BaseSettings):
         SecretStr(""), "key of the teacher's server (environment or .env only)"
     )
 
+    concepts: str = _setting("", "programming concepts to write tasks about, comma-separated; none: all known")
+    task_types: str = _setting("", "task types and their shares, such as bug_fixing=2,refactoring=1; none: all")
     max_sample_chars: int = _setting(20_000, "longest sample in characters", ge=100, le=10_000_000)
     test_timeout: float = _setting(5.0, "seconds a sample's code and tests may run", gt=0, le=600)
     test_memory_mb: int = _setting(512, "memory a sample's code and tests may take, in MiB", ge=64, le=65536)

@@ -258,6 +258,8 @@ set_up() {
     export PYTHON
     export PYTHONPATH="$ROOT${PYTHONPATH:+:$PYTHONPATH}"
     export PYTHONUNBUFFERED=1 HF_HUB_DISABLE_TELEMETRY=1 TOKENIZERS_PARALLELISM=false
+    # torch's threads spin while they wait; beside any other busy process that costs a factor of ten.
+    export OMP_WAIT_POLICY="${OMP_WAIT_POLICY:-PASSIVE}"
     # Libraries cache under HOME; a container often has none that can be written to.
     [ -w "${HOME:-}" ] || [ -n "${XDG_CACHE_HOME:-}" ] || export XDG_CACHE_HOME="$ROOT/.cache"
 }

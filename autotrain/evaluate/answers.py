@@ -1,5 +1,6 @@
 """A model's answers to samples, decoded greedily in batches, and its loss on the reference answers."""
 
+import copy
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
@@ -10,12 +11,11 @@ from autotrain.config import Settings
 from autotrain.jsonl import read_objects, to_line
 from autotrain.sample import Sample, fenced_code
 from autotrain.train.models import load_base, pick_device
-from autotrain.train.render import Rendered, render, stop_ids
+from autotrain.train.render import render, stop_ids
 
 if TYPE_CHECKING:
+    import torch
     from transformers import PreTrainedTokenizerBase
-
-LOSS_TOKENS_AT_ONCE = 4096
 
 
 @dataclass(frozen=True)
@@ -79,15 +79,17 @@ def answer_batches(
     decoding: str,
     settings: Settings,
 ) -> Iterator[list[Answer]]:
-    """Decode answers batch by batch, samples of like length together; yields in that order."""
+    """Decode answers greedily, batch by batch, samples of like length together; yields in that order."""
+    import torch
+
     rendered = {sample.id: render(tokenizer, sample) for sample in samples}
     ordered = sorted(samples, key=lambda sample: len(rendered[sample.id].prompt), reverse=True)
     for start in range(0, len(ordered), settings.eval_batch_size):
         batch = ordered[start : start + settings.eval_batch_size]
-        prompts = [rendered[sample.id].prompt for sample in batch]
-        wants_code = [sample.metadata.response_format == "code" for sample in batch]
-        decoded = _generate(model, tokenizer, prompts, wants_code, settings.eval_max_new_tokens)
-        losses = _losses(model, [rendered[sample.id] for sample in batch], int(tokenizer.pad_token_id or 0))
+        with torch.inference_mode():
+            prompts = _read_prompts(model, [rendered[sample.id].prompt for sample in batch])
+            losses = _losses(model, prompts, [rendered[sample.id].answer for sample in batch])
+            decoded = _decode(model, prompts, tokenizer, batch, settings.eval_max_new_tokens)
         yield [
             Answer(
                 model=model_name,
@@ -103,86 +105,99 @@ def answer_batches(
         ]
 
 
-def _generate(
-    model: Any,
-    tokenizer: "PreTrainedTokenizerBase",
-    prompts: Sequence[list[int]],
-    wants_code: Sequence[bool],
-    max_new_tokens: int,
-) -> list[tuple[list[int], bool]]:
-    """Token ids of each answer without its stop token, and whether it was cut off at `max_new_tokens`.
+@dataclass
+class _Prompts:
+    """A batch of prompts as the model has read them: keys and values, which columns count, what comes next."""
 
-    A code answer is complete with its first closed block: only that is ever run.
+    cache: Any
+    mask: "torch.Tensor"  # (rows, columns), 0 where a shorter prompt was padded on its left
+    logits: "torch.Tensor"  # (rows, vocabulary), for the first token of each answer
+
+
+def _read_prompts(model: Any, prompts: Sequence[list[int]]) -> _Prompts:
+    import torch
+
+    width = max(len(prompt) for prompt in prompts)
+    ids = torch.tensor([[0] * (width - len(prompt)) + prompt for prompt in prompts], device=model.device)
+    mask = torch.tensor(
+        [[0] * (width - len(prompt)) + [1] * len(prompt) for prompt in prompts], device=model.device
+    )
+    output = model(
+        input_ids=ids,
+        attention_mask=mask,
+        position_ids=(mask.cumsum(dim=1) - 1).clamp(min=0),
+        use_cache=True,
+        logits_to_keep=1,
+    )
+    return _Prompts(output.past_key_values, mask, output.logits[:, -1])
+
+
+def _losses(model: Any, prompts: _Prompts, answers: Sequence[list[int]]) -> list[float]:
+    """Mean negative log-likelihood, in nats a token, of each reference answer with its end of turn."""
+    import torch
+
+    width = max(len(answer) for answer in answers)
+    ids = torch.tensor([answer + [0] * (width - len(answer)) for answer in answers], device=model.device)
+    columns = torch.arange(width, device=model.device)
+    logits = model(
+        input_ids=ids,
+        attention_mask=torch.cat([prompts.mask, torch.ones_like(ids)], dim=1),
+        position_ids=prompts.mask.sum(dim=1, keepdim=True) + columns,
+        # Decoding still needs the prompts as they were.
+        past_key_values=copy.deepcopy(prompts.cache),
+        use_cache=True,
+    ).logits
+    losses = []
+    for first, rest, answer in zip(prompts.logits, logits, answers, strict=True):
+        predictions = torch.cat([first[None], rest[: len(answer) - 1]]).float()
+        target = torch.tensor(answer, device=model.device)
+        losses.append(float(torch.nn.functional.cross_entropy(predictions, target)))
+    return losses
+
+
+def _decode(
+    model: Any, prompts: _Prompts, tokenizer: "PreTrainedTokenizerBase", samples: Sequence[Sample], limit: int
+) -> list[tuple[list[int], bool]]:
+    """Token ids of each answer without its stop token, and whether it was cut off at `limit` tokens.
+
+    A code answer is complete with its first closed block: only that is ever run. Rows that are
+    complete leave the batch, so that one rambling answer does not hold up the others.
     """
     import torch
 
     stops = stop_ids(tokenizer)
-    pad = stops[0]
-    width = max(len(prompt) for prompt in prompts)
-    ids = torch.tensor([[pad] * (width - len(prompt)) + prompt for prompt in prompts], device=model.device)
-    mask = torch.tensor(
-        [[0] * (width - len(prompt)) + [1] * len(prompt) for prompt in prompts], device=model.device
-    )
-    with torch.inference_mode():
-        output = model.generate(
-            input_ids=ids,
-            attention_mask=mask,
-            max_new_tokens=max_new_tokens,
-            do_sample=False,
-            num_beams=1,
-            eos_token_id=stops,
-            pad_token_id=pad,
-            stopping_criteria=[_closed_block(tokenizer, width, wants_code)],
-        )
-    answers = []
-    for row in output[:, width:].tolist():
-        end = next((position for position, token in enumerate(row) if token in stops), None)
-        # A batch whose last row ends with a closed block has no stop token after it.
-        answers.append((row[:end], end is None and len(row) == max_new_tokens))
-    return answers
+    answers: list[list[int]] = [[] for _ in samples]
+    truncated = [False] * len(samples)
+    rows = list(range(len(samples)))
+    cache, mask, logits = prompts.cache, prompts.mask, prompts.logits
+    while rows:
+        staying = []
+        for place, (row, token) in enumerate(zip(rows, logits.argmax(dim=-1).tolist(), strict=True)):
+            if token in stops:
+                continue
+            answers[row].append(token)
+            if samples[row].metadata.response_format == "code" and _closes_block(tokenizer, answers[row]):
+                continue
+            truncated[row] = len(answers[row]) == limit
+            if not truncated[row]:
+                staying.append(place)
+        if len(staying) < len(rows):
+            kept = torch.tensor(staying, dtype=torch.long, device=model.device)
+            cache.batch_select_indices(kept)
+            mask, rows = mask[kept], [rows[place] for place in staying]
+        if rows:
+            ids = torch.tensor([[answers[row][-1]] for row in rows], device=model.device)
+            position = mask.sum(dim=1, keepdim=True)
+            mask = torch.cat([mask, torch.ones_like(position)], dim=1)
+            output = model(
+                input_ids=ids, attention_mask=mask, position_ids=position, past_key_values=cache, use_cache=True
+            )
+            logits = output.logits[:, -1]
+    return list(zip(answers, truncated, strict=True))
 
 
-def _closed_block(tokenizer: "PreTrainedTokenizerBase", width: int, wants_code: Sequence[bool]) -> Any:
-    """A stopping criterion: which rows, of those that want code, hold a closed code block."""
-    import torch
-    from transformers import StoppingCriteria
-
-    class ClosedBlock(StoppingCriteria):
-        def __call__(self, input_ids: Any, scores: Any, **_: Any) -> Any:
-            closed = [
-                wanted and "`" in tokenizer.decode(row[-1:]) and fenced_code(tokenizer.decode(row)) is not None
-                for row, wanted in zip(input_ids[:, width:].tolist(), wants_code, strict=True)
-            ]
-            return torch.tensor(closed, device=input_ids.device)
-
-    return ClosedBlock()
-
-
-def _losses(model: Any, batch: Sequence[Rendered], pad: int) -> list[float]:
-    """Mean negative log-likelihood, in nats a token, of each reference answer with its end of turn."""
-    import torch
-
-    losses: list[float] = []
-    rows = max(1, LOSS_TOKENS_AT_ONCE // max(len(item) for item in batch))
-    for start in range(0, len(batch), rows):
-        part = batch[start : start + rows]
-        width = max(len(item) for item in part)
-        # Answers end flush right, so that the costly vocabulary layer is computed for their columns alone.
-        columns = max(len(item.answer) for item in part) + 1
-        ids = torch.tensor([[pad] * (width - len(item)) + item.prompt + item.answer for item in part])
-        mask = torch.tensor([[0] * (width - len(item)) + [1] * len(item) for item in part])
-        with torch.inference_mode():
-            logits = model(
-                input_ids=ids.to(model.device),
-                attention_mask=mask.to(model.device),
-                position_ids=(mask.cumsum(dim=1) - 1).clamp(min=0).to(model.device),
-                logits_to_keep=columns,
-            ).logits
-        for row, item in zip(logits, part, strict=True):
-            predictions = row[-len(item.answer) - 1 : -1].float()
-            target = torch.tensor(item.answer, device=model.device)
-            losses.append(float(torch.nn.functional.cross_entropy(predictions, target)))
-    return losses
+def _closes_block(tokenizer: "PreTrainedTokenizerBase", answer: list[int]) -> bool:
+    return "`" in tokenizer.decode(answer[-1:]) and fenced_code(tokenizer.decode(answer)) is not None
 
 
 class Clock:

@@ -28,7 +28,7 @@ from autotrain.run.stage import Done, Stage, required
 from autotrain.run.state import Best
 from autotrain.sample import Sample, load_samples
 from autotrain.train.card import read_manifest
-from autotrain.train.models import load_tokenizer, pick_device, resolve_base
+from autotrain.train.models import load_tokenizer, pick_device, quiet_libraries, resolve_base
 from autotrain.train.render import render_digest
 
 
@@ -92,6 +92,7 @@ def _evaluate(
     earlier_logs: Sequence[Path],
 ) -> tuple[dict[str, Any], list[Graded]]:
     settings = stage.settings
+    quiet_libraries()
     base = resolve_base(settings.base_model)
     tokenizer = load_tokenizer(base, settings)
     digest = render_digest(tokenizer)

@@ -38,6 +38,7 @@ def generate_with_api(
     on_progress: Callable[[Progress], None],
     should_stop: Callable[[], None],
     weights: Mapping[TaskType, float] | None = None,
+    concepts: Sequence[str] = (),
 ) -> list[Sample]:
     """Ask the teacher for `count` samples; return those that came out, at most `count`, in request order.
 
@@ -49,9 +50,9 @@ def generate_with_api(
     the same arguments go on from the ledger.
     """
     size = settings.samples_per_request
-    planned = plan_requests(count, size, seed, round_number, weights)
+    planned = plan_requests(count, size, seed, round_number, weights, concepts)
     most = MOST_REQUESTS * len(planned)
-    requests = planned + plan_requests(most * size, size, seed, round_number, weights)[len(planned) :]
+    requests = planned + plan_requests(most * size, size, seed, round_number, weights, concepts)[len(planned) :]
     harvest = Harvest(count, on_progress)
     with Ledger(ledger_path) as ledger:
         for request in requests:

@@ -2,7 +2,7 @@
 
 import hashlib
 import random
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
@@ -128,8 +128,9 @@ def plan_requests(
     seed: int,
     round_number: int,
     weights: Mapping[TaskType, float] | None = None,
+    concepts: Sequence[str] = (),
 ) -> list[Request]:
-    """Plan requests for `count` samples; `weights` are the shares of the task types.
+    """Plan requests for `count` samples; `weights` are the shares of the task types, `concepts` what they are about.
 
     A plan for more samples begins with the same requests as one for fewer (but for the size of
     the last), so further requests can be added later. Raises ValueError if no weight is positive or
@@ -141,8 +142,8 @@ def plan_requests(
             f"weights {dict(weights)}: give a positive weight to some of {list(RESPONSE_FORMATS)}"
         )
     rng = random.Random(f"{seed}/{round_number}")
-    concepts = load_concepts()
-    order = rng.sample(concepts, len(concepts))
+    known = concepts or load_concepts()
+    order = rng.sample(known, len(known))
     task_types = _in_shares(weights, rng)
     requests = []
     for index, start in enumerate(range(0, count, samples_per_request)):

@@ -7,8 +7,9 @@ from pathlib import Path
 from autotrain.config import BUILTIN_TEACHER, find_key, require_teacher
 from autotrain.files import replacing
 from autotrain.generate.api import generate_with_api
-from autotrain.generate.builtin import builtin_samples
+from autotrain.generate.builtin import builtin_samples, only
 from autotrain.generate.teacher import Progress, TeacherSettings
+from autotrain.generate.topics import read_topics
 from autotrain.jsonl import to_line, write_jsonl
 from autotrain.run.paths import RunPaths
 from autotrain.run.stage import Done, Stage, required
@@ -33,14 +34,15 @@ def on_files(stage: Stage, options: argparse.Namespace) -> Done:
 
 def _generate(stage: Stage, output: Path, ledger: Path) -> str:
     settings = stage.settings
+    topics = read_topics(settings)
     if settings.teacher_model == BUILTIN_TEACHER:
-        count = _write(
-            output, builtin_samples(settings.samples_per_round, settings.seed, stage.round_number), stage
-        )
+        weights = only(topics.concepts, topics.shares)
+        samples = builtin_samples(settings.samples_per_round, settings.seed, stage.round_number, weights)
+        count = _write(output, samples, stage)
         return f"{count} samples by the builtin teacher"
     key = find_key()
     require_teacher(settings, key)
-    samples = generate_with_api(
+    replied = generate_with_api(
         TeacherSettings(
             model=settings.teacher_model,
             base_url=settings.teacher_base_url,
@@ -57,12 +59,12 @@ def _generate(stage: Stage, output: Path, ledger: Path) -> str:
         ledger_path=ledger,
         on_progress=_reporter(stage),
         should_stop=stage.check_control,
+        weights=topics.shares or None,
+        concepts=topics.concepts,
     )
-    write_jsonl(output, (sample.to_json() for sample in samples))
-    short = settings.samples_per_round - len(samples)
-    return f"{len(samples)} samples by {settings.teacher_model}" + (
-        f", {short} fewer than asked for" if short else ""
-    )
+    write_jsonl(output, (sample.to_json() for sample in replied))
+    short = settings.samples_per_round - len(replied)
+    return f"{len(replied)} samples by {settings.teacher_model}" + (f", {short} fewer than asked for" if short else "")
 
 
 def _write(output: Path, samples: Iterable[Sample], stage: Stage) -> int:

@@ -16,6 +16,7 @@ import psutil
 from autotrain.config import Settings, add_flags, find_key, from_flags, load, require_teacher, resolve
 from autotrain.errors import AutotrainError, SettingsError
 from autotrain.files import replace_link, replace_text
+from autotrain.generate.topics import read_topics
 from autotrain.run.control import write_request
 from autotrain.run.journal import Journal
 from autotrain.run.paths import RUN_ID, OutPaths, RunPaths, new_run_id
@@ -43,6 +44,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             run = _find_run(out, options.resume)
             settings = load(run.config)
         require_teacher(settings, find_key())
+        read_topics(settings)
         if options.dry_run:
             print(plan_text(settings))
             return 0

@@ -40,6 +40,19 @@ def resolve_base(name: str) -> str:
     return str(folder)
 
 
+def quiet_libraries() -> None:
+    """Keep progress bars and notes to developers out of a log that a person reads in the morning."""
+    import warnings
+
+    import datasets
+    import transformers
+
+    transformers.utils.logging.disable_progress_bar()
+    transformers.utils.logging.set_verbosity_error()
+    datasets.disable_progress_bars()
+    warnings.filterwarnings("ignore", category=FutureWarning, module=r"transformers|trl|peft")
+
+
 def cache_folder() -> Path:
     """Where converted models are kept between runs."""
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "heidi-autotrain"

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from autotrain.config import Settings
 from autotrain.errors import Refused, StopRequested
 from autotrain.sample import Sample
-from autotrain.train.models import compute_dtype, load_base, load_tokenizer, pick_device, resolve_base
+from autotrain.train.models import compute_dtype, load_base, load_tokenizer, pick_device, quiet_libraries, resolve_base
 from autotrain.train.render import Rendered, render
 
 if TYPE_CHECKING:
@@ -86,9 +86,11 @@ def train_adapter(
     """
     import torch
     from peft import PeftModel
+    from transformers import PrinterCallback
     from transformers.trainer_utils import get_last_checkpoint
     from trl import SFTTrainer
 
+    quiet_libraries()
     base = resolve_base(settings.base_model)
     device = pick_device(settings)
     tokenizer = load_tokenizer(base, settings)
@@ -118,6 +120,7 @@ def train_adapter(
     for parameter in trainer.model.parameters():
         if parameter.requires_grad:
             parameter.data = parameter.data.to(torch.float32)
+    trainer.remove_callback(PrinterCallback)
     discard_torn_checkpoints(checkpoints)
     started = time.monotonic()
     result = trainer.train(

@@ -1,16 +1,35 @@
 """The builtin teacher: programming tasks composed without a language model, each checked by running it."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 
+from autotrain.generate.builtin.collectors import COLLECTOR_SHARES
 from autotrain.generate.builtin.concepts import BUILDERS, CONCEPT_SHARES
 from autotrain.generate.builtin.dice import Dice
 from autotrain.generate.builtin.running import verify
 from autotrain.generate.builtin.tasks import MAKERS, SHARES, Task
-from autotrain.sample import Metadata, Sample
+from autotrain.sample import Metadata, Sample, TaskType
 
-__all__ = ["builtin_samples"]
+__all__ = ["CONCEPTS", "builtin_samples", "only"]
 
 PROMPT_VERSION = "builtin-1"
+
+# What CONCEPTS may name: where a task's data comes from, and what pipelines make of it.
+CONCEPTS = frozenset(CONCEPT_SHARES) | frozenset(COLLECTOR_SHARES)
+
+
+def only(concepts: Collection[str], shares: Mapping[TaskType, float]) -> dict[str, float]:
+    """Weights for `builtin_samples` that leave nothing but these concepts, and these shares of task types.
+
+    Kinds of concept that none is named of stay as they are: naming `sum` alone still draws from every source.
+    """
+    weights: dict[str, float] = {}
+    for kind in (CONCEPT_SHARES, COLLECTOR_SHARES):
+        if not kind.keys().isdisjoint(concepts):
+            weights.update((name, 0.0) for name in kind if name not in concepts)
+    if shares:
+        wanted = {str(name): share for name, share in shares.items()}
+        weights.update((name, wanted.get(name, 0.0) / share) for name, share in SHARES.items())
+    return weights
 
 
 def builtin_samples(
