@@ -7,6 +7,7 @@ from autotrain.train.stage import in_round, on_files
 
 FILES = {
     "--data": "samples to train on",
+    "--val": "held-out samples, for the validation loss alone",
     "--output": "folder for the adapter",
 }
 

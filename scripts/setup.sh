@@ -257,7 +257,7 @@ set_up() {
     fi
     export PYTHON
     export PYTHONPATH="$ROOT${PYTHONPATH:+:$PYTHONPATH}"
-    export PYTHONUNBUFFERED=1 HF_HUB_DISABLE_TELEMETRY=1 TOKENIZERS_PARALLELISM=false
+    export PYTHONUNBUFFERED=1 HF_HUB_DISABLE_TELEMETRY=1 TOKENIZERS_PARALLELISM=false TQDM_DISABLE=1
     # torch's threads spin while they wait; beside any other busy process that costs a factor of ten.
     export OMP_WAIT_POLICY="${OMP_WAIT_POLICY:-PASSIVE}"
     # Libraries cache under HOME; a container often has none that can be written to.

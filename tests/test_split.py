@@ -26,6 +26,15 @@ def test_every_sample_lands_on_one_side_and_the_share_is_kept() -> None:
     assert divided != split(samples, 0.2, 2, [], [])
 
 
+def test_each_task_type_is_held_out_by_its_share() -> None:
+    samples = [task(number) for number in range(100)]
+    for number, sample in enumerate(samples):
+        sample.metadata.task_type = "bug_fixing" if number % 4 == 0 else "refactoring"
+    held_out = [sample.metadata.task_type for sample in split(samples, 0.2, 1, [], []).val]
+    assert held_out.count("bug_fixing") == 5
+    assert held_out.count("refactoring") == 15
+
+
 def test_reworded_twins_stay_together() -> None:
     twins = []
     for number in range(40):

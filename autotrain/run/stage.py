@@ -75,6 +75,7 @@ class Stage:
         paused = False
         while (request := read_request(self.journal.paths.control)) != "run":
             if request == "stop":
+                self.journal.set_status("stopping")
                 raise StopRequested("stopped on request; ./scripts/loop.sh --resume goes on from here")
             if not paused:
                 self.say("paused; python -m autotrain.control resume goes on")

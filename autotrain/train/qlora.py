@@ -16,6 +16,7 @@ from autotrain.train.render import Rendered, render
 
 if TYPE_CHECKING:
     from datasets import Dataset
+    from transformers import PreTrainedTokenizerBase
 
 SECONDS_BETWEEN_LINES = 10.0
 CHECKPOINTS_KEPT = 2
@@ -45,7 +46,7 @@ class Plan:
 
 @dataclass(frozen=True)
 class Trained:
-    """What a training did. Tokens count prompts and answers, padding left out."""
+    """What a training did. Tokens count prompts and answers, padding left out; losses are per answer token."""
 
     steps: int
     epochs: float
@@ -54,6 +55,7 @@ class Trained:
     too_long: int
     tokens: int
     loss: float
+    val_loss: float | None
     seconds: float
     device: str
     dtype: str
@@ -77,50 +79,31 @@ def train_adapter(
     start_from: Path | None,
     on_step: Callable[[Step], None],
     check_control: Callable[[], None],
+    val: Sequence[Sample] = (),
 ) -> Trained:
-    """Train an adapter on `samples` and save it with its tokenizer in `output`.
+    """Train an adapter on `samples` and save it with its tokenizer in `output`; measure its loss on `val`.
 
     Continues `start_from`'s adapter if given, and an interrupted training from its last whole
     checkpoint in `checkpoints`. Raises Refused if no sample fits in SEQ_LEN, and whatever
     `check_control` raises after a checkpoint was written.
     """
-    import torch
-    from peft import PeftModel
-    from transformers import PrinterCallback
     from transformers.trainer_utils import get_last_checkpoint
-    from trl import SFTTrainer
 
     quiet_libraries()
     base = resolve_base(settings.base_model)
     device = pick_device(settings)
     tokenizer = load_tokenizer(base, settings)
-    fitting = [
-        item for item in (render(tokenizer, sample) for sample in samples) if len(item) <= settings.seq_len
-    ]
+    fitting = _fitting(tokenizer, samples, settings)
     if not fitting:
         raise Refused(
             f"none of the {len(samples)} samples fits in SEQ_LEN = {settings.seq_len} tokens; raise SEQ_LEN"
         )
     plan = plan_steps(len(fitting), settings)
-    lengths = [len(item) for item in fitting]
-    model = load_base(base, settings, device, settings.quantization_bits)
-    model.config.use_cache = False
-    if start_from is not None:
-        model = PeftModel.from_pretrained(model, str(start_from), is_trainable=True)
+    order = reading_order([len(item) for item in fitting], plan.steps, settings)
     watcher = _watcher(on_step, check_control)
-    trainer = SFTTrainer(
-        model=model,
-        args=_arguments(settings, plan, checkpoints, device),
-        train_dataset=_dataset([fitting[index] for index in reading_order(lengths, plan.steps, settings)]),
-        processing_class=tokenizer,
-        peft_config=None if start_from is not None else lora(settings),
-        callbacks=[watcher],
-    )
-    # TRL turns a quantized model's adapter to bf16, which neither a CPU nor an older card computes well.
-    for parameter in trainer.model.parameters():
-        if parameter.requires_grad:
-            parameter.data = parameter.data.to(torch.float32)
-    trainer.remove_callback(PrinterCallback)
+    arguments = _arguments(settings, plan, checkpoints, device)
+    dataset = _dataset([fitting[index] for index in order])
+    trainer = _trainer(base, settings, device, start_from, tokenizer, dataset, arguments, watcher)
     discard_torn_checkpoints(checkpoints)
     started = time.monotonic()
     result = trainer.train(
@@ -128,7 +111,10 @@ def train_adapter(
     )
     if watcher.interruption is not None:
         raise watcher.interruption
-    trainer.save_model(str(output))
+    val_fitting = _fitting(tokenizer, val, settings)
+    val_loss = trainer.evaluate(_dataset(val_fitting))["eval_loss"] if val_fitting else None
+    # Not trainer.save_model, which pickles its arguments into the adapter's folder.
+    trainer.accelerator.unwrap_model(trainer.model).save_pretrained(str(output))
     tokenizer.save_pretrained(str(output))
     return Trained(
         steps=int(result.global_step),
@@ -138,10 +124,47 @@ def train_adapter(
         too_long=len(samples) - len(fitting),
         tokens=int(trainer.state.num_input_tokens_seen),
         loss=round(float(result.training_loss), 4),
+        val_loss=None if val_loss is None else round(float(val_loss), 4),
         seconds=round(time.monotonic() - started, 1),
         device=device,
         dtype=str(compute_dtype(device)).removeprefix("torch."),
     )
+
+
+def _trainer(
+    base: str,
+    settings: Settings,
+    device: str,
+    start_from: Path | None,
+    tokenizer: "PreTrainedTokenizerBase",
+    dataset: "Dataset",
+    arguments: Any,
+    watcher: Any,
+) -> Any:
+    """The base model with its adapter, new or continued, in TRL's trainer."""
+    import torch
+    from peft import PeftModel
+    from transformers import PrinterCallback
+    from trl import SFTTrainer
+
+    model: Any = load_base(base, settings, device, settings.quantization_bits)
+    model.config.use_cache = False
+    if start_from is not None:
+        model = PeftModel.from_pretrained(model, str(start_from), is_trainable=True)
+    trainer = SFTTrainer(
+        model=model,
+        args=arguments,
+        train_dataset=dataset,
+        processing_class=tokenizer,
+        peft_config=None if start_from is not None else lora(settings),
+        callbacks=[watcher],
+    )
+    trainer.remove_callback(PrinterCallback)
+    # TRL turns a quantized model's adapter to bf16, which neither a CPU nor an older card computes well.
+    for parameter in trainer.model.parameters():
+        if parameter.requires_grad:
+            parameter.data = parameter.data.to(torch.float32)
+    return trainer
 
 
 def lora(settings: Settings) -> Any:
@@ -198,6 +221,7 @@ def _arguments(settings: Settings, plan: Plan, checkpoints: Path, device: str) -
         output_dir=str(checkpoints),
         max_steps=plan.steps,
         per_device_train_batch_size=settings.batch_size,
+        per_device_eval_batch_size=settings.batch_size,
         gradient_accumulation_steps=settings.grad_accum,
         learning_rate=settings.lr,
         lr_scheduler_type="cosine",
@@ -222,6 +246,13 @@ def _arguments(settings: Settings, plan: Plan, checkpoints: Path, device: str) -
         seed=settings.seed,
         data_seed=settings.seed,
     )
+
+
+def _fitting(
+    tokenizer: "PreTrainedTokenizerBase", samples: Sequence[Sample], settings: Settings
+) -> list[Rendered]:
+    """The samples that SEQ_LEN has room for. None is cut: half an answer teaches to stop halfway."""
+    return [item for item in (render(tokenizer, sample) for sample in samples) if len(item) <= settings.seq_len]
 
 
 def _dataset(rendered: Sequence[Rendered]) -> "Dataset":

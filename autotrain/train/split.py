@@ -1,6 +1,7 @@
 """Which samples teach and which are held out."""
 
 import random
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -28,7 +29,7 @@ def split(
 
     A group that resembles earlier training samples teaches; one that resembles earlier held-out
     samples would give their answers away and is dropped; of the rest, groups drawn by `seed` are held
-    out until they make up `val_ratio` of all samples.
+    out until they make up `val_ratio` of each task type.
     """
     everything = [*samples, *earlier_train, *earlier_val]
     group_of = near_duplicate_groups(everything)
@@ -52,11 +53,29 @@ def split(
         else:
             free.append(members)
     random.Random(seed).shuffle(free)
-    wanted = max(1, round(val_ratio * len(samples)))
+    room = _room(samples, val_ratio)
     for members in free:
-        (val if len(val) + len(members) <= wanted else train).extend(members)
+        kinds = Counter(_kind(sample) for sample in members)
+        if all(room[kind] >= count for kind, count in kinds.items()):
+            room -= kinds
+            val += members
+        else:
+            train += members
     order = {sample.id: position for position, sample in enumerate(samples)}
     return Split(*(sorted(part, key=lambda sample: order[sample.id]) for part in (train, val, dropped)))
+
+
+def _room(samples: Sequence[Sample], val_ratio: float) -> Counter[str]:
+    """How many samples of each task type are to be held out: their share, and of all together at least one."""
+    counts = Counter(_kind(sample) for sample in samples)
+    room = Counter({kind: round(val_ratio * count) for kind, count in counts.items()})
+    if not room.total():
+        room[counts.most_common(1)[0][0]] = 1
+    return room
+
+
+def _kind(sample: Sample) -> str:
+    return sample.metadata.task_type or "unknown"
 
 
 def replay(earlier: Sequence[Sample], count: int, seed: int) -> list[Sample]:

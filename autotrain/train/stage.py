@@ -87,6 +87,7 @@ def on_files(stage: Stage, options: argparse.Namespace) -> Done:
     if output.exists():
         raise AutotrainError(f"{output} exists already; choose another --output or remove it")
     samples = load_samples(data)
+    val = load_samples(options.val) if options.val else []
     trained = _train(
         stage,
         samples,
@@ -94,8 +95,10 @@ def on_files(stage: Stage, options: argparse.Namespace) -> Done:
         output.with_name(output.name + ".checkpoints"),
         start_from=None,
         facts={"run_id": "files", "round": 0, "data": {data.name: sha256_of(data)}},
+        val=val,
     )
-    return Done(f"{output}: {trained.steps} steps on {trained.samples} samples, loss {trained.loss:g}")
+    measured = "" if trained.val_loss is None else f", validation loss {trained.val_loss:g}"
+    return Done(f"{output}: {trained.steps} steps on {trained.samples} samples, loss {trained.loss:g}{measured}")
 
 
 def _earlier(paths: RunPaths, round_number: int) -> list[Sample]:
@@ -114,6 +117,7 @@ def _train(
     *,
     start_from: Path | None,
     facts: dict[str, Any],
+    val: Sequence[Sample] = (),
 ) -> Trained:
     """Train into a folder beside `final` that takes its place when whole."""
     settings = stage.settings
@@ -128,6 +132,7 @@ def _train(
         start_from=start_from,
         on_step=_reporter(stage),
         check_control=stage.check_control,
+        val=val,
     )
     base = resolve_base(settings.base_model)
     manifest = {

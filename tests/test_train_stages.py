@@ -1,0 +1,149 @@
+"""Stages 04 and 05 as programs on a user's files, and two rounds of the whole loop, all on a tiny model."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tiny_model import CHATML, build_model, build_tokenizer
+
+from autotrain.generate.builtin import builtin_samples
+from autotrain.jsonl import write_jsonl
+from autotrain.run.events import sum_deltas
+from autotrain.run.paths import OutPaths
+from autotrain.run.state import load_state
+
+ROOT = Path(__file__).parent.parent
+SMALL = ["--device", "cpu", "--seq-len", "1024", "--lora-r", "4", "--lr", "0.01", "--train-steps", "4"]
+SMALL += ["--batch-size", "4", "--grad-accum", "1", "--eval-max-new-tokens", "16"]
+
+
+@pytest.fixture(scope="module")
+def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return build_model(tmp_path_factory.mktemp("tiny") / "model")
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("data") / "samples.jsonl"
+    write_jsonl(path, (sample.to_json() for sample in builtin_samples(16, 1, 1)))
+    return path
+
+
+@pytest.fixture(scope="module")
+def adapter(base: Path, data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    output = tmp_path_factory.mktemp("trained") / "adapter"
+    done = script("04_train_qlora.py", "--base-model", base, "--data", data, "--val", data, "--output", output)
+    assert done.returncode == 0, done.stderr
+    assert "4 steps on 16 samples" in done.stdout
+    assert "validation loss" in done.stdout
+    return output
+
+
+def script(name: str, *words: object) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, str(ROOT / "scripts" / name), *SMALL, *map(str, words)],
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+
+
+def test_adapter_folder_says_what_it_is(adapter: Path, base: Path, data: Path) -> None:
+    manifest = json.loads((adapter / "manifest.json").read_text())
+    assert manifest["base_model"] == str(base)
+    assert list(manifest["data"]) == [data.name]
+    assert manifest["training"]["steps"] == 4
+    assert manifest["training"]["val_loss"] > 0
+    assert "openai_api_key" not in manifest["settings"]
+    card = (adapter / "README.md").read_text()
+    assert card.startswith("---\nbase_model: ")
+    assert "4 optimizer steps" in card
+    assert not list(adapter.glob("*.bin")), "adapters are safetensors"
+    assert [path.name for path in adapter.parent.iterdir()] == ["adapter"], "checkpoints are gone"
+
+
+def test_training_does_not_touch_an_output_that_exists(adapter: Path, base: Path, data: Path) -> None:
+    before = (adapter / "manifest.json").read_bytes()
+    done = script("04_train_qlora.py", "--base-model", base, "--data", data, "--output", adapter)
+    assert done.returncode == 1
+    assert "exists already" in done.stderr
+    assert (adapter / "manifest.json").read_bytes() == before
+
+
+def test_evaluation_of_an_adapter_on_files(adapter: Path, base: Path, data: Path, tmp_path: Path) -> None:
+    output = tmp_path / "report.json"
+    words = ("--base-model", base, "--data", data, "--adapter", adapter, "--output", output)
+    done = script("05_eval.py", *words)
+    assert done.returncode == 0, done.stderr
+    report = json.loads(output.read_text())
+    assert report["items"] == 16
+    total = report["models"]["new"]["total"]
+    assert total["pass_at_1"]["hits"] == 0, "a random model solves nothing"
+    assert total["validation_loss"] < report["models"]["base"]["total"]["validation_loss"]
+    assert not report["decision"]["promoted"]
+    assert "| pass@1 (executed) | 0.0%" in output.with_suffix(".md").read_text()
+    # The answers are kept: evaluating again decodes nothing.
+    again = script("05_eval.py", *words)
+    assert "answers" not in again.stdout.replace("answers that", "")
+    assert json.loads(output.read_text()) == report
+
+
+def test_an_adapter_of_another_template_is_refused_by_name(
+    adapter: Path, base: Path, data: Path, tmp_path: Path
+) -> None:
+    other = build_model(tmp_path / "model", CHATML.replace("<|im_start|>assistant", "<|im_start|>model"))
+    manifest = json.loads((adapter / "manifest.json").read_text())
+    copy = tmp_path / "copy"
+    copy.mkdir()
+    (copy / "manifest.json").write_text(json.dumps({**manifest, "base_model": str(other)}))
+    words = ("--base-model", other, "--data", data, "--output", tmp_path / "report.json")
+    done = script("05_eval.py", *words, "--adapter", copy)
+    assert done.returncode == 1
+    assert "another chat template" in done.stderr
+    done = script("05_eval.py", *words, "--adapter", adapter)
+    assert f"was trained on {base}" in done.stderr
+
+
+def test_two_rounds_on_a_model_without_a_template(tmp_path: Path) -> None:
+    """Nothing is executed, so the loss decides; round 2 goes on from round 1's adapter and sees new held-out items."""
+    base = build_model(tmp_path / "model", template=None)
+    assert build_tokenizer(None).chat_template is None
+    out = tmp_path / "out"
+    words = ["--base-model", str(base), "--teacher", "builtin", "--rounds", "2", "--samples", "24"]
+    words += ["--val-ratio", "0.25", "--eval-execute", "0", "--out-dir", str(out)]
+    done = subprocess.run(
+        ["bash", "scripts/loop.sh", *SMALL, *words],
+        cwd=ROOT,
+        env={**os.environ, "AUTOTRAIN_VENV": "", "VIRTUAL_ENV": sys.prefix},
+        capture_output=True,
+        text=True,
+        timeout=600,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    run = OutPaths(out).run(OutPaths(out).run_ids()[0])
+    state = load_state(run.state)
+    first, second = (json.loads(run.report(number).read_text()) for number in (1, 2))
+    assert first["models"]["new"]["total"]["pass_at_1"] is None
+    assert first["decision"]["promoted"], "a trained tokenizer-level loss falls at once"
+    assert second["models"]["best"]["name"] == first["models"]["new"]["name"]
+    assert second["items"] > first["items"]
+    manifest = json.loads((run.adapter(2) / "manifest.json").read_text())
+    assert manifest["start_from"]["round"] == 1
+    assert state.best is not None
+    assert run.best_adapter.resolve() == run.adapter(state.best.round).resolve()
+    assert (out / "best_adapter").resolve() == run.best_adapter.resolve()
+    assert sum_deltas(run.events)[0] == state.counters
+    assert "validation loss" in done.stdout
+
+    held_out = ids(run.val(2))
+    assert ids(run.val(1)) <= held_out
+    assert not held_out & (ids(run.train(1)) | ids(run.train(2)))
+    assert ids(run.train(1)) & ids(run.train(2)), "earlier samples are replayed"
+
+
+def ids(path: Path) -> set[Any]:
+    return {json.loads(line)["id"] for line in path.read_text().splitlines()}
