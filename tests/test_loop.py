@@ -95,6 +95,8 @@ class Checkout:
             stderr=subprocess.PIPE,
             text=True,
             start_new_session=True,
+            # A test run in the background ignores Ctrl-C, and bash cannot trap what it was started ignoring.
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
         )
         self.loops.append(loop)
         return loop

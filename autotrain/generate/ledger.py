@@ -6,10 +6,10 @@ import os
 from pathlib import Path
 from types import TracebackType
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError, field_validator
 
 from autotrain.generate.prompts import Request
-from autotrain.jsonl import read_objects
+from autotrain.jsonl import read_objects, to_line
 
 
 class Reply(BaseModel):
@@ -25,6 +25,12 @@ class Reply(BaseModel):
     input_tokens: int | None = None
     output_tokens: int | None = None
     created_at: str
+
+    @field_validator("text")
+    @classmethod
+    def _whole_characters(cls, text: str) -> str:
+        """A model's text can hold halves of surrogate pairs, which no file and no reader takes."""
+        return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
 def hash_request(request: Request, model: str, max_tokens: int) -> str:
@@ -46,9 +52,7 @@ class Ledger:
 
     def append(self, reply: Reply) -> None:
         """Write a reply down; when this returns it survives a kill and a power cut."""
-        # ASCII, because a model's text can hold halves of surrogate pairs, which UTF-8 cannot.
-        line = json.dumps(reply.model_dump(exclude_none=True)) + "\n"
-        self._stream.write(line.encode("ascii"))
+        self._stream.write(to_line(reply.model_dump(exclude_none=True)).encode())
         self._stream.flush()
         os.fsync(self._stream.fileno())
         self.replies.setdefault(reply.request_hash, reply)
