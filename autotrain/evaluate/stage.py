@@ -76,7 +76,6 @@ def on_files(stage: Stage, options: argparse.Namespace) -> Done:
     """Compare an adapter with its base on a user's own file."""
     data, adapter, output = required(options, "data", "adapter", "output")
     answers = output.with_name(output.stem + ".answers.jsonl")
-    output.parent.mkdir(parents=True, exist_ok=True)
     report, graded = _evaluate(stage, load_samples(data), {"new": adapter}, answers, [])
     write_jsonl(answers, (_answer_line(item) for item in graded))
     replace_text(output.with_suffix(".md"), to_markdown(report))

@@ -162,23 +162,23 @@ def _train(
 
 def _reporter(stage: Stage) -> Any:
     """Write every step into the events, and a line with the time left every few seconds."""
-    first: list[Step] = []
-    last_line = [0.0]
-    done = [0]
+    first: Step | None = None
+    last_line = 0.0
+    done = 0
 
     def report(step: Step) -> None:
-        if not first:
-            first.append(step)
+        nonlocal first, last_line, done
+        first = first or step
         stage.progress(
             f"step {step.step}/{step.steps} loss {step.loss:.4f} lr {step.learning_rate:.2e} tokens {step.tokens}",
-            {"train_step": step.step - done[0]},
+            {"train_step": step.step - done},
             gauges={"train_loss": step.loss},
         )
-        done[0] = step.step
-        if step.seconds - last_line[0] >= SECONDS_BETWEEN_LINES or step.step == step.steps:
-            last_line[0] = step.seconds
+        done = step.step
+        if step.seconds - last_line >= SECONDS_BETWEEN_LINES or step.step == step.steps:
+            last_line = step.seconds
             ahead = step.steps - step.step
-            here = step.step - first[0].step + 1
+            here = step.step - first.step + 1
             stage.say(
                 f"step {step.step}/{step.steps}, loss {step.loss:.3f}, {ahead * step.seconds / here:.0f} s left"
             )

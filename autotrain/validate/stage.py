@@ -1,6 +1,8 @@
 """Stage 02: raw → clean, and every dropped line with its reason."""
 
 import argparse
+from collections.abc import Sequence
+from pathlib import Path
 
 from autotrain.errors import Refused
 from autotrain.run.paths import RunPaths
@@ -11,38 +13,38 @@ from autotrain.validate.filters import Funnel, validate_file
 def in_round(stage: Stage, paths: RunPaths) -> Done:
     """Filter what the teacher wrote this round, against all earlier rounds."""
     number = stage.round_number
+    earlier = [paths.clean(earlier) for earlier in range(1, number)]
+    message = _filter(stage, paths.raw(number), paths.clean(number), paths.rejected(number), earlier)
+    return Done(message, [paths.clean(number), paths.rejected(number)])
+
+
+def on_files(stage: Stage, options: argparse.Namespace) -> Done:
+    """Filter a user's own file; what is dropped goes beside the output."""
+    source, output = required(options, "input", "output")
+    message = _filter(stage, source, output, output.with_name(output.stem + ".rejected.jsonl"), [])
+    return Done(f"{output}: {message}")
+
+
+def _filter(stage: Stage, source: Path, clean: Path, rejected: Path, earlier: Sequence[Path]) -> str:
     funnel = validate_file(
-        paths.raw(number),
-        paths.clean(number),
-        paths.rejected(number),
-        earlier=[paths.clean(earlier) for earlier in range(1, number)],
+        source,
+        clean,
+        rejected,
+        earlier=earlier,
         max_chars=stage.settings.max_sample_chars,
         on_progress=lambda _: stage.check_control(),
     )
+    message = describe(funnel)
     stage.progress(
-        describe(funnel),
+        message,
         {
             "validated_ok": funnel.kept,
             **{f"rejected_{reason}": count for reason, count in funnel.dropped.items()},
         },
     )
     if not funnel.kept:
-        raise Refused(
-            f"nothing survived validation: {describe(funnel)}; the lines and reasons are in {paths.rejected(number)}"
-        )
-    return Done(describe(funnel), [paths.clean(number), paths.rejected(number)])
-
-
-def on_files(stage: Stage, options: argparse.Namespace) -> Done:
-    """Filter a user's own file; what is dropped goes beside the output."""
-    source, output = required(options, "input", "output")
-    rejected = output.with_name(output.stem + ".rejected.jsonl")
-    funnel = validate_file(source, output, rejected, earlier=[], max_chars=stage.settings.max_sample_chars)
-    if not funnel.kept:
-        raise Refused(
-            f"nothing survived validation: {describe(funnel)}; the lines and reasons are in {rejected}"
-        )
-    return Done(f"{output}: {describe(funnel)}")
+        raise Refused(f"nothing survived validation: {message}; the lines and reasons are in {rejected}")
+    return message
 
 
 def describe(funnel: Funnel) -> str:
