@@ -1,6 +1,7 @@
 """Well-known small functions: each a name, words, code and kinds of parameters in one entry."""
 
-from collections.abc import Sequence
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -9,6 +10,8 @@ from autotrain.generate.builtin.dice import Dice
 from autotrain.generate.builtin.kinds import KINDS, draw_parameter
 from autotrain.generate.builtin.problem import Problem, calls_of
 
+_LOCAL = re.compile(r"(?<![\w{.])[a-z_]\w*")
+
 
 @dataclass(frozen=True)
 class Classic:
@@ -16,9 +19,12 @@ class Classic:
 
     concept: str
     names: str
+    """Names to choose from; a class has names that start with a capital letter."""
     kinds: str
+    """A "!" at the end: `tries` are all the arguments there are."""
     returns: str
     tasks: tuple[str, ...]
+    """Each from its verb on; "||" separates clauses."""
     bodies: tuple[str, ...]
     notes: str = ""
     prelude: str = ""
@@ -27,36 +33,63 @@ class Classic:
     """Arguments that matter and that chance would rarely hit."""
     around: str = "{}"
     difficulty: Literal["easy", "medium", "hard"] = "easy"
+    choices: Sequence[Sequence[Mapping[str, str]]] = ()
+    """Groups of ways to fill further slots; one of each group is drawn."""
+    scripts: Sequence[str] = ()
+    """Calls in full, for classes and for functions that take functions; {a} to {d} are drawn integers."""
 
 
-def filled(arguments: tuple[Any, ...], slots: dict[str, str]) -> tuple[Any, ...]:
-    return tuple(fill(item, {"k": slots["k"]}) if isinstance(item, str) else item for item in arguments)
+def ways(**slots: str | tuple[str, ...]) -> tuple[dict[str, str], ...]:
+    """A group of choices: `ways(A="largest|smallest", B="max|min")` fills both slots side by side.
+
+    Texts that hold a "|" themselves are given as tuples.
+    """
+    columns = (texts.split("|") if isinstance(texts, str) else texts for texts in slots.values())
+    return tuple(dict(zip(slots, row, strict=True)) for row in zip(*columns, strict=True))
+
+
+def filled(arguments: tuple[Any, ...], slots: Mapping[str, str]) -> tuple[Any, ...]:
+    return tuple(fill(item, slots) if isinstance(item, str) else item for item in arguments)
 
 
 def build_classic(dice: Dice, entries: Sequence[Classic]) -> Problem:
     """One of the entries with its names, words, constants and arguments drawn."""
     entry = dice.one(entries)
-    kinds = entry.kinds.split()
-    locals_used = {word for body in entry.bodies for word in body.replace(",", " ").replace("(", " ").split()}
-    taken = set(locals_used)
-    parameters = tuple(draw_parameter(dice, kind, taken) for kind in kinds)
-    name = dice.one(entry.names.split())
+    chosen = {name: text for group in entry.choices for name, text in dice.one(group).items()}
+    bodies = [fill(body, chosen) for body in entry.bodies]
+    taken = {word for body in bodies for word in _LOCAL.findall(body)}
+    parameters = tuple(draw_parameter(dice, kind, taken) for kind in entry.kinds.rstrip("!").split())
+    name = fill(dice.one(entry.names.split()), chosen)
     slots = dict(zip("pqr", (item.name for item in parameters), strict=False)) | {"f": name}
-    drawn = dice.one(entry.k) if entry.k else None
-    slots["k"] = str(drawn)
+    slots["k"] = str(dice.one(entry.k) if entry.k else None)
     words = {**slots, **{key: f"`{slots[key]}`" for key in "pqr" if key in slots}}
-    columns = [KINDS[kind].draw(dice) for kind in kinds]
-    arguments = [*(filled(given, slots) for given in entry.tries[:5]), *zip(*columns, strict=False)]
-    bodies = dice.some(entry.bodies, len(entry.bodies)) if dice.chance(0.3) else entry.bodies
+    if len(bodies) > 1 and dice.chance(0.3):
+        bodies = dice.some(bodies, len(bodies))
     return Problem(
         concepts=(entry.concept,),
-        name=fill(name, slots),
+        name=name,
         parameters=parameters,
-        returns=entry.returns,
-        task=(fill(dice.one(entry.tasks), words),),
+        returns=fill(entry.returns, chosen),
+        task=tuple(fill(fill(dice.one(entry.tasks), chosen), words).split("||")),
         bodies=tuple(fill(body, slots) for body in bodies),
-        calls=calls_of(name, arguments, entry.around),
-        notes=(fill(entry.notes, words),) if entry.notes else (),
+        calls=draw_calls(dice, entry, name, {**chosen, "k": slots["k"]}),
+        notes=(fill(fill(entry.notes, chosen), words),) if entry.notes else (),
         prelude=entry.prelude,
+        kind="class" if name[:1].isupper() else "function",
         difficulty=entry.difficulty,
     )
+
+
+def draw_calls(dice: Dice, entry: Classic, name: str, slots: Mapping[str, str]) -> tuple[str, ...]:
+    """The entry's own scripts or arguments first, then what its kinds of parameters are tried on."""
+    if entry.scripts:
+        numbers = [{letter: str(dice.whole(1, 9)) for letter in "abcd"} for _ in entry.scripts]
+        return tuple(
+            fill(fill(script, slots), {**drawn, "f": name})
+            for script, drawn in zip(entry.scripts, numbers, strict=True)
+        )
+    if entry.kinds.endswith("!"):
+        return calls_of(name, [filled(given, slots) for given in entry.tries], entry.around)
+    columns = [KINDS[kind].draw(dice) for kind in entry.kinds.split()]
+    own = [filled(given, slots) for given in entry.tries[:5]]
+    return calls_of(name, [*own, *zip(*columns, strict=False)], entry.around)

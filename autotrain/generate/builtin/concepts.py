@@ -4,6 +4,7 @@ from collections.abc import Callable
 from functools import partial
 
 from autotrain.generate.builtin import containers, decisions, machines, recursion
+from autotrain.generate.builtin.classic_arithmetic import ARITHMETIC_CLASSICS
 from autotrain.generate.builtin.classic_collections import COLLECTION_CLASSICS
 from autotrain.generate.builtin.classic_numbers import NUMBER_CLASSICS
 from autotrain.generate.builtin.classic_texts import TEXT_CLASSICS
@@ -13,12 +14,14 @@ from autotrain.generate.builtin.pipelines import build_pipeline
 from autotrain.generate.builtin.problem import Problem
 from autotrain.generate.builtin.sources import SOURCES
 
+CLASSICS = NUMBER_CLASSICS + TEXT_CLASSICS + COLLECTION_CLASSICS + ARITHMETIC_CLASSICS
+
 Builder = Callable[[Dice], Problem | None]
 
 
 def classics_by_concept() -> dict[str, list[Classic]]:
     grouped: dict[str, list[Classic]] = {}
-    for entry in NUMBER_CLASSICS + TEXT_CLASSICS + COLLECTION_CLASSICS:
+    for entry in CLASSICS:
         grouped.setdefault(entry.concept, []).append(entry)
     return grouped
 

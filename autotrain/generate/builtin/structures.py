@@ -1,0 +1,126 @@
+"""Arguments with a structure: graphs, trees, linked lists, intervals, boards, nested dictionaries, records."""
+
+from typing import Any
+
+from autotrain.generate.builtin.dice import Dice
+from autotrain.generate.builtin.values import NAMES
+
+NODES = "ABCDE"
+UNICODE = (
+    "Straße", "日本語", "naïve", "😀 ok 😀", "ÀÉÎ", "größer", "Ünder", "a\u0301b", "東京 Tokyo", "ñandú", "🎉", "Zoë & Åse",
+)  # fmt: skip
+
+
+def unicode_texts(dice: Dice) -> list[Any]:
+    plain = ("banana", "Hello World", "a", "abc abc", "Mississippi", "Tic tac toe", "Noon", "x1y22", "one two  three")
+    one, two = dice.some(UNICODE, 2)
+    return [dice.one(plain), "", one, dice.one(plain), two, "aa", dice.one(plain), "Zz z"]
+
+
+def graphs(dice: Dice, both_ways: bool = False, forward: bool = False) -> list[Any]:
+    """Neighbours of the nodes A to E; `forward` leaves out cycles, `both_ways` gives undirected graphs."""
+
+    def graph(edges: int) -> dict[str, list[str]]:
+        near: dict[str, list[str]] = {node: [] for node in NODES}
+        for _ in range(edges):
+            one, two = dice.some(NODES, 2)
+            if forward and one > two:
+                one, two = two, one
+            if two not in near[one]:
+                near[one].append(two)
+                if both_ways:
+                    near[two].append(one)
+        return {node: sorted(others) for node, others in near.items()}
+
+    return [graph(size) for size in (4, 6, 0, 5, 2, 3, 7, 4)]
+
+
+def weighted_graphs(dice: Dice) -> list[Any]:
+    return [
+        {node: {other: dice.whole(1, 9) for other in others} for node, others in graph.items()} for graph in graphs(dice)
+    ]
+
+
+def edge_lists(dice: Dice) -> list[Any]:
+    """Pairs of different nodes numbered 0 to 5, none of them twice."""
+    rows = []
+    for size in (3, 5, 0, 4, 1, 6, 2, 4):
+        pairs = dict.fromkeys(tuple(sorted(dice.some(range(6), 2))) for _ in range(size))
+        rows.append(list(pairs))
+    return rows
+
+
+def trees(dice: Dice, ordered: bool = False) -> list[Any]:
+    """Binary trees as (left, value, right) or None; `ordered` ones are search trees."""
+
+    def tree(numbers: list[int]) -> Any:
+        if not numbers:
+            return None
+        cut = int(len(numbers) * (0.2 + 0.6 * dice.whole(0, 9) / 10))
+        return (tree(numbers[:cut]), numbers[cut], tree(numbers[cut + 1 :]))
+
+    rows = [dice.some(range(-5, 20), size) for size in (3, 0, 1, 4, 5, 2, 6, 3)]
+    return [tree(sorted(row) if ordered else row) for row in rows]
+
+
+def linked_lists(dice: Dice) -> list[Any]:
+    """Pairs (value, rest) that end in None."""
+    rows = []
+    for size in (3, 0, 1, 4, 2, 5, 3, 4):
+        chain: Any = None
+        for _ in range(size):
+            chain = (dice.whole(-3, 9), chain)
+        rows.append(chain)
+    return rows
+
+
+def parent_tables(dice: Dice) -> list[Any]:
+    """Rooted trees as dictionaries from each node but the root A to its parent."""
+    return [{node: dice.one(NODES[:index]) for index, node in enumerate(NODES) if index} for _ in range(8)]
+
+
+def intervals(dice: Dice) -> list[Any]:
+    rows = []
+    for size in (3, 0, 1, 4, 2, 5, 3, 4):
+        starts = [dice.whole(0, 20) for _ in range(size)]
+        rows.append([(start, start + dice.whole(1, 7)) for start in starts])
+    return rows
+
+
+def boards(dice: Dice) -> list[Any]:
+    """Matrices of 0 and 1."""
+    return [
+        [[int(dice.chance(0.5)) for _ in range(columns)] for _ in range(rows)]
+        for rows, columns in ((3, 3), (1, 1), (2, 4), (4, 3), (3, 4), (2, 2), (4, 4), (1, 5))
+    ]
+
+
+def mazes(dice: Dice) -> list[Any]:
+    """Lists of equally long strings of '.' and '#', free at the top left."""
+    rows = []
+    for height, width in ((3, 3), (1, 1), (2, 4), (4, 3), (3, 4), (2, 2), (4, 4), (1, 4)):
+        maze = ["".join("#" if dice.chance(0.3) else "." for _ in range(width)) for _ in range(height)]
+        rows.append(["." + maze[0][1:], *maze[1:]])
+    return rows
+
+
+def nested_dicts(dice: Dice) -> list[Any]:
+    a, b, c, d = (dice.whole(0, 9) for _ in range(4))
+    return [
+        {"a": a, "b": {"c": b}}, {}, {"x": a}, {"a": {"b": {"c": c}}, "d": d}, {"p": {"q": a, "r": b}, "s": {"t": c}},
+        {"one": {}, "two": d}, {"m": {"n": {"o": a, "p": b}}, "q": {"r": c}}, {"k": a, "l": b},
+    ]  # fmt: skip
+
+
+def records(dice: Dice) -> list[Any]:
+    """Dictionaries with a name, an age and a city."""
+
+    def record() -> dict[str, Any]:
+        return {"name": dice.one(NAMES), "age": dice.whole(17, 70), "city": dice.one(("Oslo", "Rome", "Kyoto", "Zürich"))}
+
+    return [[record() for _ in range(size)] for size in (3, 0, 1, 4, 2, 5, 3, 4)]
+
+
+def float_lists(dice: Dice) -> list[Any]:
+    """Lists of numbers in quarters, which add up exactly."""
+    return [[dice.whole(-8, 40) / 4 for _ in range(size)] for size in (4, 2, 1, 3, 5, 4, 2, 3)]
