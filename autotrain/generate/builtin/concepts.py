@@ -6,6 +6,7 @@ from functools import partial
 from autotrain.generate.builtin import containers, decisions, machines, recursion
 from autotrain.generate.builtin.classic_arithmetic import ARITHMETIC_CLASSICS
 from autotrain.generate.builtin.classic_collections import COLLECTION_CLASSICS
+from autotrain.generate.builtin.classic_mathematics import MATHEMATICS_CLASSICS
 from autotrain.generate.builtin.classic_numbers import NUMBER_CLASSICS
 from autotrain.generate.builtin.classic_texts import TEXT_CLASSICS
 from autotrain.generate.builtin.classics import Classic, build_classic
@@ -14,7 +15,9 @@ from autotrain.generate.builtin.pipelines import build_pipeline
 from autotrain.generate.builtin.problem import Problem
 from autotrain.generate.builtin.sources import SOURCES
 
-CLASSICS = NUMBER_CLASSICS + TEXT_CLASSICS + COLLECTION_CLASSICS + ARITHMETIC_CLASSICS
+CLASSICS = (
+    *NUMBER_CLASSICS, *TEXT_CLASSICS, *COLLECTION_CLASSICS, *ARITHMETIC_CLASSICS, *MATHEMATICS_CLASSICS,
+)  # fmt: skip
 
 Builder = Callable[[Dice], Problem | None]
 

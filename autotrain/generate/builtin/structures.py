@@ -87,6 +87,12 @@ def intervals(dice: Dice) -> list[Any]:
     return rows
 
 
+def boxes(dice: Dice) -> list[Any]:
+    """Rectangles (left, top, right, bottom)."""
+    corners = [(dice.whole(0, 5), dice.whole(0, 5)) for _ in range(8)]
+    return [(x, y, x + dice.whole(1, 4), y + dice.whole(1, 4)) for x, y in corners]
+
+
 def boards(dice: Dice) -> list[Any]:
     """Matrices of 0 and 1."""
     return [
