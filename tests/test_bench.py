@@ -1,0 +1,100 @@
+"""A server of fixed latency, stage 01 measured against it, and nothing of the shell's in the figures."""
+
+import json
+import math
+import os
+import statistics
+import subprocess
+import sys
+import time
+import urllib.request
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+SERVER = ROOT / "scripts" / "benches" / "latency_server.py"
+LATENCY = 0.1
+
+
+def bench(*arguments: object, **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, str(ROOT / "scripts" / "bench.py"), *map(str, arguments)],
+        env={**os.environ, **environment},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+
+
+def ask(base_url: str) -> dict[str, Any]:
+    request = urllib.request.Request(f"{base_url}/chat/completions", data=b"{}", method="POST")
+    with urllib.request.urlopen(request, timeout=10) as response:
+        body: dict[str, Any] = json.load(response)
+    return body
+
+
+def test_server_answers_after_its_latency_and_tells_what_it_saw() -> None:
+    command = [sys.executable, str(SERVER), str(LATENCY)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        base_url = process.stdout.readline().strip()
+        began = time.monotonic()
+        with ThreadPoolExecutor(3) as pool:
+            bodies = list(pool.map(ask, [base_url] * 6))
+        took = time.monotonic() - began
+        process.stdin.close()
+        seen = json.loads(process.stdout.read())
+    samples = [json.loads(body["choices"][0]["message"]["content"])["samples"] for body in bodies]
+    assert [len(each) for each in samples] == [1] * 6
+    assert seen["requests"] == 6
+    assert seen["most_at_once"] == 3
+    # Two waves of three, timed from the first request to the last reply.
+    assert 2 * LATENCY <= seen["last_reply"] - seen["first_request"] <= took
+    assert process.returncode == 0
+
+
+def test_generate_measures_the_stage_whatever_the_shell_has_set(tmp_path: Path) -> None:
+    report = tmp_path / "generate.json"
+    options = ["--requests", 7, "--latency", LATENCY, "--concurrency", 3, "--repeat", 2, "--json", report]
+    result = bench("generate", *options, TEACHER_CONCURRENCY="none of your business", SAMPLES_PER_ROUND="9")
+    assert result.returncode == 0, result.stderr
+    assert "autotrain" in result.stdout
+    assert "distilabel was not measured" in result.stdout
+    measured = json.loads(report.read_text(encoding="utf-8"))
+    assert measured["machine"]["cores"] == os.cpu_count()
+    assert measured["versions"]["openai"]
+    (row,) = measured["rows"]
+    for run in measured["runs"]:
+        assert run["requests"] == 7
+        assert run["most at once"] <= 3
+        assert run["served s"] >= LATENCY * math.ceil(7 / 3)
+        assert run["÷ ideal"] == pytest.approx(run["served s"] / (LATENCY * 7 / 3))
+        assert run["÷ waves"] == pytest.approx(run["served s"] / (LATENCY * 3))
+        assert run["requests/s"] == pytest.approx(7 / run["served s"])
+        # The parts are the whole: starting Python is not counted as serving.
+        assert run["start s"] + run["served s"] + run["end s"] == pytest.approx(run["wall s"])
+        assert run["start s"] > 0.1
+    assert len(measured["runs"]) == row["runs"] == 2
+    assert row["wall s"] == statistics.median(run["wall s"] for run in measured["runs"])
+
+
+def test_peer_without_distilabel_is_refused_before_anything_runs(tmp_path: Path) -> None:
+    for python in (Path(sys.executable), tmp_path / "nowhere"):
+        began = time.monotonic()
+        result = bench("generate", "--peer-python", python)
+        assert result.returncode == 2
+        assert str(python) in result.stderr
+        assert "distilabel" in result.stderr
+        assert time.monotonic() - began < 5
+
+
+@pytest.mark.parametrize("option", [("--requests", 0), ("--concurrency", 4, 0), ("--latency", 0), ("--repeat", 0)])
+def test_numbers_that_measure_nothing_are_refused(option: tuple[object, ...]) -> None:
+    result = bench("generate", *option)
+    assert result.returncode == 2
+    assert str(option[0]) in result.stderr
