@@ -56,6 +56,7 @@ def build_classic(dice: Dice, entries: Sequence[Classic]) -> Problem:
     """One of the entries with its names, words, constants and arguments drawn."""
     entry = dice.one(entries)
     chosen = {name: text for group in entry.choices for name, text in dice.one(group).items()}
+    chosen = {name: fill(text, chosen) for name, text in chosen.items()}
     bodies = [fill(body, chosen) for body in entry.bodies]
     taken = {word for body in bodies for word in _LOCAL.findall(body)}
     parameters = tuple(draw_parameter(dice, kind, taken) for kind in entry.kinds.rstrip("!").split())

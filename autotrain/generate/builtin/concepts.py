@@ -8,7 +8,9 @@ from autotrain.generate.builtin.classic_arithmetic import ARITHMETIC_CLASSICS
 from autotrain.generate.builtin.classic_collections import COLLECTION_CLASSICS
 from autotrain.generate.builtin.classic_mathematics import MATHEMATICS_CLASSICS
 from autotrain.generate.builtin.classic_numbers import NUMBER_CLASSICS
+from autotrain.generate.builtin.classic_strings import STRING_CLASSICS
 from autotrain.generate.builtin.classic_texts import TEXT_CLASSICS
+from autotrain.generate.builtin.classic_writing import WRITING_CLASSICS
 from autotrain.generate.builtin.classics import Classic, build_classic
 from autotrain.generate.builtin.dice import Dice
 from autotrain.generate.builtin.pipelines import build_pipeline
@@ -17,6 +19,7 @@ from autotrain.generate.builtin.sources import SOURCES
 
 CLASSICS = (
     *NUMBER_CLASSICS, *TEXT_CLASSICS, *COLLECTION_CLASSICS, *ARITHMETIC_CLASSICS, *MATHEMATICS_CLASSICS,
+    *STRING_CLASSICS, *WRITING_CLASSICS,
 )  # fmt: skip
 
 Builder = Callable[[Dice], Problem | None]

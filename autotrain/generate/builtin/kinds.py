@@ -69,6 +69,8 @@ KINDS: dict[str, Kind] = {
     "more_text": Kind("other second t pattern", "str", "a string", values.texts),
     "word": Kind("word w name term", "str", "a word",
                  lambda dice: [dice.one(values.WORDS) for _ in range(6)] + ["level", "x"]),
+    "more_word": Kind("other second v term", "str", "a word",
+                      lambda dice: [dice.one(values.WORDS) for _ in range(6)] + ["x", "level"]),
     "letter": Kind("letter char symbol mark", "str", "a single character",
                    lambda dice: [dice.one("aeilnor") for _ in range(8)]),
     "words": Kind("words strings names tokens labels", "list[str]", "a list of strings", values.word_lists),
@@ -124,6 +126,19 @@ KINDS: dict[str, Kind] = {
     "long_int": Kind("n number value amount", "int", "an integer", lambda dice: [0, -5, *(dice.whole(-99999, 9999999) for _ in range(6))]),
     "sizes": Kind("n size count total", "int", "a non-negative integer",
                   lambda dice: [dice.whole(1, 900), dice.whole(2000, 90000), dice.whole(2000000, 90000000), 0, 1000, 1048576]),
+    "sentence": Kind("sentence text line phrase message", "str", "a string",
+                     lambda dice: [" ".join(dice.one((*values.WORDS, "größer", "日本語", "naïve")) for _ in range(size))
+                                   for size in (5, 0, 1, 7, 3, 6)] + ["  two  spaces ", "extraordinary a b"]),
+    "prose": Kind("text story message passage", "str", "a text", structures.prose),
+    "lines": Kind("text block code message", "str", "a text of lines that are separated by '\\n'",
+                  lambda dice: ["\n".join(" ".join(dice.one(values.WORDS) for _ in range(dice.whole(0, 2))) for _ in range(size))
+                                for size in (3, 1, 2, 4, 3)] + ["", "é\n\nß", "one"]),
+    "codes": Kind("code text part label", "str", "a string", lambda dice: ["a1", "", "X", "ab12cd3", "77",
+                  *(f"{dice.one(values.NAMES[:4])}{dice.whole(1, 99)}{dice.one('xyz')}{dice.whole(0, 9)}" for _ in range(3))]),
+    "formulas": Kind("expression formula text line", "str", "a string", structures.formulas),
+    "word_rows": Kind("rows table cells lines", "list[list[str]]", "a list of equally long lists of strings",
+                      lambda dice: [[[dice.one((*values.WORDS, "ß")) for _ in range(width)] for _ in range(height)]
+                                    for height, width in ((2, 2), (0, 0), (1, 3), (3, 2), (2, 3), (1, 1), (3, 1))]),
     "byte": Kind("n number value bits num", "int", "an integer from 0 to 255",
                  lambda dice: [0, 255, 1, 128, *(dice.whole(2, 254) for _ in range(4))]),
     "more_byte": Kind("m other second mask", "int", "an integer from 0 to 255",

@@ -3,7 +3,7 @@
 from typing import Any
 
 from autotrain.generate.builtin.dice import Dice
-from autotrain.generate.builtin.values import NAMES
+from autotrain.generate.builtin.values import NAMES, WORDS
 
 NODES = "ABCDE"
 UNICODE = (
@@ -15,6 +15,29 @@ def unicode_texts(dice: Dice) -> list[Any]:
     plain = ("banana", "Hello World", "a", "abc abc", "Mississippi", "Tic tac toe", "Noon", "x1y22", "one two  three")
     one, two = dice.some(UNICODE, 2)
     return [dice.one(plain), "", one, dice.one(plain), two, "aa", dice.one(plain), "Zz z"]
+
+
+def prose(dice: Dice) -> list[Any]:
+    """Sentences, some with blanks or lines between them."""
+
+    def sentence() -> str:
+        return " ".join(dice.one(WORDS) for _ in range(dice.whole(1, 4))) + dice.one((".", ".", "!", "?"))
+
+    made = [dice.one((" ", " ", "\n")).join(sentence() for _ in range(size)) for size in (2, 3, 1, 4)]
+    return [made[0], "", *made[1:], "One. Two words.  Three small words", "Été. ...", "no end"]
+
+
+def formulas(dice: Dice) -> list[Any]:
+    """Arithmetic expressions with small integers."""
+
+    def formula(size: int) -> str:
+        text = str(dice.whole(1, 20))
+        for _ in range(size):
+            text += dice.one((" + ", " - ", "*", "+", " * ")) + str(dice.whole(1, 12))
+        return text
+
+    return [formula(2), formula(0), f"({formula(1)})*{dice.whole(2, 5)}", formula(3), f"{dice.whole(2, 9)}*({formula(1)})",
+            formula(1), formula(4)]  # fmt: skip
 
 
 def graphs(dice: Dice, both_ways: bool = False, forward: bool = False) -> list[Any]:
