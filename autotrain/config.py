@@ -120,19 +120,26 @@ class Settings(BaseSettings):
     run_unit_tests: bool = _setting(
         False, "run the samples' code and tests in the gate; off: check syntax only", flag="--run-tests"
     )
-    preset: Annotated[
-        Literal["2080ti", "3060", "3090", "4090", "cpu", "smoke"] | None, BeforeValidator(_text)
-    ] = _setting(None, "settings for a card, or for no card at all")
+    preset: Annotated[Literal["2080ti", "3060", "3090", "4090", "cpu", "smoke"] | None, BeforeValidator(_text)] = (
+        _setting(None, "settings for a card, or for no card at all")
+    )
 
-    teacher_base_url: str = _setting("", "OpenAI-compatible server, such as http://127.0.0.1:8000/v1")
-    teacher_concurrency: int = _setting(8, "requests to the teacher at once", ge=1, le=1024)
+    teacher_base_url: str = _setting(
+        "", "OpenAI-compatible server, such as http://127.0.0.1:8000/v1, or several, comma-separated"
+    )
+    teacher_concurrency: int = _setting(
+        8, "most requests at once at each teacher server; fewer after rate limits and timeouts", ge=1, le=1024
+    )
     teacher_timeout: float = _setting(120.0, "seconds a request to the teacher may take", gt=0, le=3600)
     teacher_max_tokens: int = _setting(4096, "most tokens a reply of the teacher", ge=64, le=1_000_000)
     teacher_max_retries: int = _setting(4, "retries of a request that can succeed on retry", ge=0, le=100)
-    samples_per_request: int = _setting(4, "samples asked for in one request", ge=1, le=50)
-    openai_api_key: SecretStr = _setting(
-        SecretStr(""), "key of the teacher's server (environment or .env only)"
+    teacher_prices: str = _setting("", "YAML file with prices of your own, as autotrain/generate/prices.yaml")
+    max_cost_usd: float | None = _setting(
+        None, "most US dollars a run may cost; needs a known price", gt=0, le=1_000_000, allow_inf_nan=False
     )
+    max_tokens: int | None = _setting(None, "most teacher tokens a run may use, in and out", ge=1, le=10**12)
+    samples_per_request: int = _setting(4, "samples asked for in one request", ge=1, le=50)
+    openai_api_key: SecretStr = _setting(SecretStr(""), "key of the teacher's server (environment or .env only)")
 
     concepts: str = _setting("", "programming concepts to write tasks about, comma-separated; none: all known")
     task_types: str = _setting("", "task types and their shares, such as bug_fixing=2,refactoring=1; none: all")
@@ -240,9 +247,7 @@ def from_environment() -> Source:
 
 def from_dotenv(path: Path) -> Source:
     try:
-        found = DotEnvSettingsSource(
-            Settings, env_file=path, env_file_encoding="utf-8-sig", env_ignore_empty=True
-        )()
+        found = DotEnvSettingsSource(Settings, env_file=path, env_file_encoding="utf-8-sig", env_ignore_empty=True)()
     except (OSError, UnicodeDecodeError) as error:
         return Source(str(path), {}, (f"{path}: cannot be read: {error}",))
     return Source(str(path), {name: value for name, value in found.items() if name in Settings.model_fields})
@@ -268,9 +273,7 @@ def from_yaml(path: Path) -> Source:
     for key, value in content.items():
         name = str(key).lower()
         if name == "openai_api_key":
-            problems.append(
-                f"{key} ({path}): keys do not belong in a settings file; use the environment or .env"
-            )
+            problems.append(f"{key} ({path}): keys do not belong in a settings file; use the environment or .env")
         elif name not in Settings.model_fields:
             names = [known.upper() for known in public_fields()]
             problems.append(f"{key} ({path}): unknown setting{_suggestion(str(key).upper(), names)}")
@@ -328,8 +331,19 @@ def find_key() -> str:
     return str(_first([from_environment(), from_dotenv(Path(".env"))], "openai_api_key", ""))
 
 
+def split_list(text: str) -> list[str]:
+    """The parts of a comma-separated setting."""
+    return [part for part in (word.strip() for word in text.split(",")) if part]
+
+
 def require_teacher(settings: Settings, key: str) -> None:
-    """Raise SettingsError if the teacher is a server and neither key nor address is known."""
+    """Raise SettingsError if the teacher is a server and neither key nor address is known, or no address is one."""
+    for url in split_list(settings.teacher_base_url):
+        if not url.startswith(("http://", "https://")):
+            raise SettingsError(
+                f"TEACHER_BASE_URL = {settings.teacher_base_url!r}: {url!r} is no address; it begins with "
+                "http:// or https:// and mostly ends with /v1"
+            )
     if settings.teacher_model == BUILTIN_TEACHER or settings.teacher_base_url or key:
         return
     raise SettingsError(
@@ -346,6 +360,7 @@ def allowed(name: str) -> str:
     for part in [schema, *schema.get("anyOf", [])]:
         if "enum" in part:
             return " ".join(str(value) for value in part["enum"])
+    schema = next(part for part in schema.get("anyOf", [schema]) if part.get("type") != "null")
     kind = {"integer": "a whole number", "number": "a number", "boolean": "0 or 1"}
     text = "a folder" if schema.get("format") == "path" else "text that is not empty"
     words = kind.get(schema.get("type", ""), text)
@@ -374,9 +389,7 @@ def _explain(error: ValidationError, origins: Mapping[str, str]) -> list[str]:
             problems.append(f"{name} ({origins.get(name)}): unknown setting")
             continue
         value = "(hidden)" if name == "openai_api_key" else repr(item["input"])
-        problems.append(
-            f"{name.upper()} = {value} ({origins.get(name, 'default')}): allowed is {allowed(name)}"
-        )
+        problems.append(f"{name.upper()} = {value} ({origins.get(name, 'default')}): allowed is {allowed(name)}")
     return problems
 
 

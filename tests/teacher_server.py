@@ -10,9 +10,11 @@ depends on the request alone, so two servers answer the same plan alike.
 
 import hashlib
 import json
+import random
 import re
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -78,9 +80,7 @@ def slow(seconds: float) -> Script:
 
 def error(status: int, message: str, **fields: Any) -> Answer:
     """An error in the words that OpenAI uses."""
-    return Answer(
-        status, {"error": {"message": message, "type": "error", "param": None, "code": None, **fields}}
-    )
+    return Answer(status, {"error": {"message": message, "type": "error", "param": None, "code": None, **fields}})
 
 
 def rate_limited(retry_after: float = 0.01) -> Answer:
@@ -109,6 +109,36 @@ def hanging(seconds: float = 30.0) -> Answer:
 def trickling() -> Answer:
     """A byte now and then, never enough of them."""
     return Answer(body=" " * 1000, trickle=0.05)
+
+
+def mixed(seed: int, **shares: float) -> Callable[[Body], Answer]:
+    """A server with faults: each request takes a kind of answer by its share, in an order that follows the seed.
+
+    What it did is counted under `mixed(...).counts`; shares are those of `rate_limited`, `server_error`,
+    `dropped`, `garbage` and `hanging`, the rest is good.
+    """
+    kinds: dict[str, Script] = {
+        "rate_limited": rate_limited(0.05),
+        "server_error": server_error(),
+        "dropped": dropped(),
+        "garbage": garbage(),
+        "hanging": hanging(),
+        "good": good,
+    }
+    luck = random.Random(seed)
+    lock = threading.Lock()
+    counts: Counter[str] = Counter()
+    weights = [shares.get(name, 0.0) for name in kinds][:-1]
+
+    def answer(request: Body) -> Answer:
+        with lock:
+            name = luck.choices(list(kinds), [*weights, 1 - sum(weights)])[0]
+            counts[name] += 1
+        script = kinds[name]
+        return script if isinstance(script, Answer) else script(request)
+
+    answer.counts = counts  # type: ignore[attr-defined]
+    return answer
 
 
 def refusing(*forms: str) -> Callable[[Body], Answer]:
@@ -153,6 +183,27 @@ def _sample(task_type: str, number: int) -> Body:
         },
         "bug_fixing": {"instruction": f"Some results are wrong. Fix {what}.", "input": wrong, **code},
         "refactoring": {"instruction": f"Shorten {what}.", "input": clumsy, **code},
+        "unit_test_generation": {
+            "instruction": f"Write tests of {what}.",
+            "input": right,
+            "output": f"```python\n{tests}```",
+            "entry_point": name,
+        },
+        "documentation": {
+            "instruction": f"Document {what}.",
+            "input": right,
+            "output": "```python\n" + right.replace(":\n", f':\n    """Add {number} to each."""\n', 1) + "\n```",
+            "entry_point": name,
+        },
+        "agent_edit": {
+            "instruction": f"Repair {what}. Answer with JSON edits.",
+            "input": f"# file: sums.py\n{wrong}\n",
+            "output": json.dumps(
+                {"edits": [{"path": "sums.py", "search": wrong.split("\n")[1], "replace": right.split("\n")[1]}]}
+            ),
+            "tests": f"from sums import {name}\n{tests}",
+            "entry_point": name,
+        },
         "code_review": {
             "instruction": f"Review {what}. Answer with JSON findings.",
             "input": wrong,
@@ -165,6 +216,12 @@ def _sample(task_type: str, number: int) -> Body:
         },
     }
     return {"input": "", "tests": "", "entry_point": "", "concepts": ["lists"], **by_type[task_type]}
+
+
+class _Listener(ThreadingHTTPServer):
+    daemon_threads = True
+    # With the usual 5, many clients at once are made to wait for a second.
+    request_queue_size = 256
 
 
 class TeacherServer:
@@ -187,8 +244,7 @@ class TeacherServer:
         self._at_once = 0
         self._lock = threading.Lock()
         self._closing = threading.Event()
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler_of(self))
-        self._server.daemon_threads = True
+        self._server = _Listener(("127.0.0.1", 0), _handler_of(self))
         self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.02})
         self.base_url = f"http://127.0.0.1:{self._server.server_address[1]}/v1"
 
@@ -211,9 +267,7 @@ class TeacherServer:
 
     def models(self) -> Answer:
         """The answer to /v1/models."""
-        entries = [
-            {"id": name, "object": "model", "created": 0, "owned_by": "tests"} for name in self._models
-        ]
+        entries = [{"id": name, "object": "model", "created": 0, "owned_by": "tests"} for name in self._models]
         return Answer(body={"object": "list", "data": entries})
 
     def chat(self, request: Body, headers: dict[str, str]) -> Answer:

@@ -9,11 +9,15 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import date
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 from teacher_server import (
+    Answer,
     TeacherServer,
     completion,
     dropped,
@@ -21,6 +25,7 @@ from teacher_server import (
     garbage,
     good,
     hanging,
+    mixed,
     rate_limited,
     refusing,
     server_error,
@@ -31,7 +36,11 @@ from teacher_server import (
 )
 
 from autotrain.errors import AutotrainError, Refused, StopRequested
-from autotrain.generate.api import Progress, TeacherSettings, generate_with_api
+from autotrain.generate.api import Earlier, generate_with_api
+from autotrain.generate.ledger import read_book
+from autotrain.generate.prices import Price, PriceList
+from autotrain.generate.teacher import Report, TeacherSettings
+from autotrain.generate.topics import Topics
 from autotrain.sample import Sample, fenced_code
 
 KEY = "sk-test-0123456789"
@@ -41,30 +50,39 @@ HERE = Path(__file__).parent
 class Asking:
     """One teacher and ledger, asked as often as a test likes; keeps what was reported."""
 
-    def __init__(self, folder: Path, base_url: str, **settings: Any) -> None:
+    def __init__(self, folder: Path, *base_urls: str, **settings: Any) -> None:
         self.settings = replace(
-            TeacherSettings("test-teacher", base_url, KEY, timeout=10, samples_per_request=2), **settings
+            TeacherSettings("test-teacher", base_urls, KEY, timeout=10, samples_per_request=2), **settings
         )
         self.ledger = folder / "responses_round_1.jsonl"
-        self.progress: list[Progress] = []
+        self.report = Report(0, {}, {})
+        self.topics = Topics()
+        self.earlier = Earlier()
+        self.over_budget: str | None = None
 
     def __call__(self, count: int = 10, should_stop: Callable[[], None] = lambda: None) -> list[Sample]:
-        self.progress.clear()
-        return generate_with_api(
+        def keep(report: Report) -> None:
+            self.report = report
+
+        harvested = generate_with_api(
             self.settings,
             count=count,
             seed=7,
             round_number=1,
             ledger_path=self.ledger,
-            on_progress=self.progress.append,
+            on_report=keep,
             should_stop=should_stop,
+            topics=self.topics,
+            earlier=self.earlier,
         )
+        self.over_budget = harvested.over_budget
+        return harvested.samples
 
-    def total(self, name: str) -> int:
-        return sum(getattr(progress, name) or 0 for progress in self.progress)
+    def total(self, name: str) -> int | float:
+        return self.report.counters.get(name, self.report.usage.get(name, 0))
 
     def replies(self) -> int:
-        return self.ledger.read_bytes().count(b"\n") if self.ledger.exists() else 0
+        return len(read_book([self.ledger]).replies) if self.ledger.exists() else 0
 
 
 def test_brings_the_samples_asked_for_and_counts_what_they_cost(tmp_path: Path) -> None:
@@ -73,7 +91,7 @@ def test_brings_the_samples_asked_for_and_counts_what_they_cost(tmp_path: Path) 
         samples = ask(9)
     assert [sample.id for sample in samples] == [f"r1-{index:05d}" for index in range(9)]
     assert server.count == ask.total("requests_sent") == 5
-    assert (ask.total("samples_ok"), ask.total("samples_failed")) == (9, 0)
+    assert (ask.total("teacher_generated"), ask.total("teacher_failed")) == (9, 0)
     assert (ask.total("input_tokens"), ask.total("output_tokens")) == (500, 250)
     assert (ask.total("retries"), ask.total("rate_limits_hit")) == (0, 0)
     metadata = samples[0].metadata
@@ -98,7 +116,7 @@ def test_retries_what_can_succeed_and_counts_it(tmp_path: Path) -> None:
         assert len(ask(10)) == 10
     assert server.count == ask.total("requests_sent") == 8
     assert (ask.total("rate_limits_hit"), ask.total("retries")) == (1, 3)
-    assert ask.total("samples_failed") == 0
+    assert ask.total("teacher_failed") == 0
 
 
 def test_waits_as_long_as_the_server_says(tmp_path: Path) -> None:
@@ -128,7 +146,7 @@ def test_absent_usage_stays_absent(tmp_path: Path) -> None:
     with TeacherServer(then=without_usage) as server:
         ask = Asking(tmp_path, server.base_url)
         ask(4)
-    assert {(progress.input_tokens, progress.output_tokens) for progress in ask.progress} == {(None, None)}
+    assert {"input_tokens", "output_tokens", "estimated_cost_usd"}.isdisjoint(ask.report.usage)
 
 
 @pytest.mark.parametrize(
@@ -137,18 +155,68 @@ def test_absent_usage_stays_absent(tmp_path: Path) -> None:
 )
 def test_finds_the_response_format_once(tmp_path: Path, refused: tuple[str, ...], taken: str | None) -> None:
     with TeacherServer(then=refusing(*refused)) as server:
-        assert len(Asking(tmp_path, server.base_url)(10)) == 10
+        ask = Asking(tmp_path, server.base_url)
+        assert len(ask(10)) == 10
+        assert len(ask(20)) == 20, "what was found out is in the ledger"
     forms = [request.get("response_format", {}).get("type") for request in server.requests]
-    assert forms == [*refused, *[taken] * 5]
+    assert forms == [*refused, *[taken] * 10]
 
 
-@pytest.mark.parametrize("answer", [garbage(), text("I would rather not."), text(None)])
-def test_asks_for_what_did_not_come_out(tmp_path: Path, answer: Any) -> None:
+def test_a_model_that_wants_max_completion_tokens_gets_it(tmp_path: Path) -> None:
+    def new_fashioned(request: dict[str, Any]) -> Answer:
+        if "max_tokens" in request:
+            return error(400, "Unsupported parameter: use 'max_completion_tokens' instead.", param="max_tokens")
+        return good(request)
+
+    with TeacherServer(then=new_fashioned) as server:
+        assert len(Asking(tmp_path, server.base_url, max_tokens=999)(10)) == 10
+    assert server.count == 6
+    assert server.requests[-1]["max_completion_tokens"] == 999
+    assert server.requests[-1]["response_format"]["type"] == "json_schema"
+
+
+@pytest.mark.parametrize(
+    ("answer", "name"),
+    [
+        (text("I would rather not."), "unusable"),
+        (text(None), "empty"),
+        (text("Sorry, no.", "content_filter"), "refused"),
+        (text('{"samples": [{"instruction": "Write', "length"), "truncated"),
+    ],
+)
+def test_asks_for_what_did_not_come_out(tmp_path: Path, answer: Any, name: str) -> None:
     with TeacherServer([good, answer]) as server:
         ask = Asking(tmp_path, server.base_url)
         assert len(ask(10)) == 10
-    assert server.count == 6
-    assert (ask.total("samples_ok"), ask.total("samples_failed")) == (10, 2)
+    assert server.count == ask.total("requests_sent") == 6
+    assert (ask.total("teacher_generated"), ask.total("teacher_failed")) == (10, 2)
+    assert ask.total(f"replies_{name}") == 1
+
+
+def test_what_is_no_completion_is_asked_for_again_and_counted(tmp_path: Path) -> None:
+    no_choices = Answer(body={"object": "chat.completion", "choices": []})
+    cut_off = Answer(body="{}", headers={"Content-Length": "500"})
+    with TeacherServer([good, garbage(), no_choices, cut_off]) as server:
+        ask = Asking(tmp_path, server.base_url, timeout=1.0)
+        assert len(ask(10)) == 10
+    assert server.count == ask.total("requests_sent") == 8
+    names = ("failed_malformed", "failed_empty", "failed_timeout", "retries", "teacher_failed")
+    assert [ask.total(name) for name in names] == [1, 1, 1, 3, 0]
+
+
+def test_a_reply_in_parts_with_strange_numbers_is_a_reply(tmp_path: Path) -> None:
+    def strange(request: dict[str, Any]) -> Answer:
+        body = good(request).body
+        assert isinstance(body, dict)
+        words = body["choices"][0]["message"]["content"]
+        parts = [{"type": "thinking", "thinking": []}, {"type": "text", "text": words}]
+        body["choices"][0] = {"message": {"content": parts}}
+        return Answer(body={**body, "usage": {"prompt_tokens": "many"}, "created": 1e300})
+
+    with TeacherServer(then=strange) as server:
+        ask = Asking(tmp_path, server.base_url)
+        assert len(ask(4)) == 4
+    assert "input_tokens" not in ask.report.usage
 
 
 def test_keeps_the_good_samples_of_a_partial_reply(tmp_path: Path) -> None:
@@ -163,7 +231,7 @@ def test_keeps_the_good_samples_of_a_partial_reply(tmp_path: Path) -> None:
         ask = Asking(tmp_path, server.base_url)
         assert len(ask(10)) == 10
     assert server.count == 6
-    assert (ask.total("samples_ok"), ask.total("samples_failed")) == (10, 2)
+    assert (ask.total("teacher_generated"), ask.total("teacher_failed")) == (10, 2)
 
 
 def test_gives_up_on_a_teacher_that_only_babbles(tmp_path: Path) -> None:
@@ -172,7 +240,7 @@ def test_gives_up_on_a_teacher_that_only_babbles(tmp_path: Path) -> None:
         with pytest.raises(Refused, match=r"none of the 10 replies of test-teacher .* responses_round_1"):
             ask(10)
     assert server.count == 10, "twice the plan of five"
-    assert ask.total("samples_failed") == 20
+    assert ask.total("teacher_failed") == 20
 
 
 def test_goes_on_with_fewer_samples_when_the_bound_is_reached(tmp_path: Path) -> None:
@@ -180,7 +248,7 @@ def test_goes_on_with_fewer_samples_when_the_bound_is_reached(tmp_path: Path) ->
         ask = Asking(tmp_path, server.base_url)
         assert len(ask(10)) == 2
     assert server.count == 10
-    assert ask.total("samples_ok") == 2
+    assert ask.total("teacher_generated") == 2
 
 
 @pytest.mark.parametrize(
@@ -190,9 +258,7 @@ def test_goes_on_with_fewer_samples_when_the_bound_is_reached(tmp_path: Path) ->
         (None, "nonesuch", "404 The model `nonesuch` does not exist; check TEACHER_MODEL"),
     ],
 )
-def test_stops_at_once_where_the_server_will_not_serve(
-    tmp_path: Path, key: str | None, model: str, words: str
-) -> None:
+def test_stops_at_once_where_the_server_will_not_serve(tmp_path: Path, key: str | None, model: str, words: str) -> None:
     with TeacherServer(key=key) as server:
         ask = Asking(tmp_path, server.base_url, model=model)
         with pytest.raises(Refused, match=words) as caught:
@@ -207,14 +273,14 @@ def test_an_empty_account_is_not_retried_for_every_request(tmp_path: Path) -> No
     empty = error(429, "You exceeded your current quota", code="insufficient_quota")
     with TeacherServer(then=empty) as server, pytest.raises(Refused, match="You exceeded your current quota"):
         Asking(tmp_path, server.base_url, max_retries=1)(50)
-    assert server.count == 2
+    assert server.count == 1
 
 
 def test_a_prompt_that_the_server_filters_costs_only_its_own_samples(tmp_path: Path) -> None:
     with TeacherServer([error(400, "filtered", code="content_filter")]) as server:
         ask = Asking(tmp_path, server.base_url)
         assert len(ask(10)) == 10
-    assert ask.total("samples_failed") == 2
+    assert ask.total("teacher_failed") == 2
 
 
 def test_a_bad_request_ends_the_stage_only_if_nothing_was_answered_before(tmp_path: Path) -> None:
@@ -222,26 +288,24 @@ def test_a_bad_request_ends_the_stage_only_if_nothing_was_answered_before(tmp_pa
     with TeacherServer([good, too_long]) as server:
         ask = Asking(tmp_path, server.base_url)
         assert len(ask(10)) == 10
-    assert (server.count, ask.total("samples_failed")) == (6, 2)
+    assert (server.count, ask.total("teacher_failed")) == (6, 2)
     ask.ledger.unlink()
-    with TeacherServer([too_long]) as server:
-        ask.settings = replace(ask.settings, base_url=server.base_url)
+    with TeacherServer(then=too_long) as server:
+        ask.settings = replace(ask.settings, base_urls=(server.base_url,))
         with pytest.raises(Refused, match="400 this model's context is 2048 tokens"):
             ask(10)
-    assert server.count == 1
+    assert server.count == 3, "once for each way to ask"
 
 
 def test_a_server_that_keeps_failing_ends_the_stage_resumably(tmp_path: Path) -> None:
     with TeacherServer([good], then=server_error()) as server:
         ask = Asking(tmp_path, server.base_url, max_retries=0)
-        with pytest.raises(
-            AutotrainError, match=r"10 requests in a row.*500 The server had an error"
-        ) as caught:
+        with pytest.raises(AutotrainError, match=r"10 requests in a row.*500 The server had an error") as caught:
             ask(100)
         assert type(caught.value) is AutotrainError
     assert server.count < 30
     with TeacherServer() as server:
-        ask.settings = replace(ask.settings, base_url=server.base_url)
+        ask.settings = replace(ask.settings, base_urls=(server.base_url,))
         assert len(ask(100)) == 100
     assert server.count == 49, "one reply was kept"
 
@@ -274,8 +338,8 @@ def test_goes_on_after_a_stop_without_asking_again(tmp_path: Path) -> None:
         assert ask.total("input_tokens") == 100 * server.count, "replies after the stop are counted too"
         samples = ask(20)
         assert server.count == 10
-        assert ask.total("samples_ok") == 20, "a stage that starts again counts all its samples again"
-        assert ask.total("requests_sent") < 8, "but not what they cost"
+        assert ask.total("teacher_generated") == 20, "a stage that starts again counts all its samples again"
+        assert ask.total("requests_sent") == server.count, "but not what they cost"
     # Nobody answers any more: all is in the ledger, in whatever order the replies came.
     lines = ask.ledger.read_text().splitlines(keepends=True)
     ask.ledger.write_text("".join(reversed(lines)))
@@ -332,8 +396,126 @@ Asking(Path(sys.argv[1]), sys.argv[2], concurrency=2)(20)
         assert len(ask(20)) == 20
     assert 3 <= kept < 10
     assert server.count <= 10 + 2
-    assert ask.total("requests_sent") == 10 - kept
+    assert ask.total("requests_sent") == server.count, "those under way when it was killed are known too"
     assert all(json.loads(line) for line in ask.ledger.read_text().splitlines())
+
+
+FAULTS = {"rate_limited": 0.15, "server_error": 0.05, "dropped": 0.05, "garbage": 0.05, "hanging": 0.02}
+
+
+def test_through_all_faults_at_once_every_sample_arrives_and_is_counted(tmp_path: Path) -> None:
+    answers = mixed(1, **FAULTS)
+    with TeacherServer(then=answers) as server:
+        ask = Asking(tmp_path, server.base_url, timeout=1.0, concurrency=16, max_retries=8)
+        assert len(ask(200)) == 200
+    counts = answers.counts  # type: ignore[attr-defined]
+    assert min(counts.values()) >= 1, f"the seed brings every fault: {counts}"
+    assert ask.total("requests_sent") == server.count == sum(counts.values())
+    assert ask.total("rate_limits_hit") == counts["rate_limited"]
+    assert ask.total("failed_server_error") == counts["server_error"]
+    assert ask.total("failed_connection") == counts["dropped"]
+    assert ask.total("failed_malformed") == counts["garbage"]
+    assert ask.total("failed_timeout") == counts["hanging"]
+    assert ask.total("retries") == server.count - counts["good"]
+    assert counts["good"] == 100 == ask.replies(), "and nothing was asked for twice"
+
+
+def test_several_servers_share_the_work(tmp_path: Path) -> None:
+    with TeacherServer(then=slow(0.1)) as one, TeacherServer(then=slow(0.1)) as other:
+        ask = Asking(tmp_path, one.base_url, other.base_url, concurrency=4)
+        assert len(ask(80)) == 80
+        assert (one.most_at_once, other.most_at_once) == (4, 4)
+    assert one.count + other.count == 40
+    assert min(one.count, other.count) > 12
+
+
+def test_a_server_that_is_down_leaves_the_work_to_the_others(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as unused:
+        port = unused.getsockname()[1]
+    with TeacherServer(then=slow(0.05)) as server:
+        ask = Asking(tmp_path, f"http://127.0.0.1:{port}/v1", server.base_url, concurrency=4)
+        assert len(ask(40)) == 40
+    assert server.count == 20
+    assert 1 <= ask.total("failed_unreachable") <= 8
+
+
+def test_after_a_rate_limit_nobody_asks_before_the_time_is_over(tmp_path: Path) -> None:
+    times: list[float] = []
+
+    def limited_once(request: dict[str, Any]) -> Any:
+        times.append(time.monotonic())
+        return rate_limited(1.0) if len(times) == 3 else good(request)
+
+    with TeacherServer(then=limited_once) as server:
+        assert len(Asking(tmp_path, server.base_url, concurrency=2)(40)) == 40
+    pauses = [after - before for before, after in pairwise(times)]
+    assert sum(pause > 0.5 for pause in pauses) == 1, "one pause, for all requests together"
+
+
+def test_a_server_that_is_out_for_hours_ends_the_stage_resumably(tmp_path: Path) -> None:
+    with TeacherServer([good], then=rate_limited(7200)) as server:
+        ask = Asking(tmp_path, server.base_url)
+        with pytest.raises(AutotrainError, match=r"left alone for more than 60 minutes.*--resume") as caught:
+            ask(20)
+    assert type(caught.value) is AutotrainError
+    assert ask.replies() == 1
+
+
+def test_never_spends_more_than_the_bound_and_keeps_what_was_paid_for(tmp_path: Path) -> None:
+    with TeacherServer(then=slow(0.02)) as server:
+        host = urlsplit(server.base_url).netloc
+        dear = Price(input=1_000, output=10_000)  # 100 tokens in and 50 out: $0.60 a reply
+        prices = (PriceList(server=host, as_of=date(2026, 1, 1), models={"test-teacher": dear}),)
+        ask = Asking(tmp_path, server.base_url, max_tokens=100, prices=prices, max_usd=25.0)
+        samples = ask(200)
+        assert "MAX_COST_USD = 25: up to $" in str(ask.over_budget)
+        cost = ask.total("estimated_cost_usd")
+        assert cost == pytest.approx(0.6 * server.count)
+        worst = 1.0 + (7_500 + 200) / 1000
+        assert 25 - worst < cost <= 25, "as far as the worst case of one more request allows"
+        assert len(samples) == 2 * server.count
+        ask.settings = replace(ask.settings, max_usd=1000.0)
+        kept = {sample.instruction for sample in samples}
+        assert kept <= {sample.instruction for sample in ask(200)}
+        assert ask.over_budget is None
+    assert server.count == 100, "a higher bound goes on from there"
+
+
+def test_what_may_have_been_charged_counts_as_spent(tmp_path: Path) -> None:
+    with TeacherServer(then=hanging()) as server:
+        ask = Asking(tmp_path, server.base_url, timeout=0.2, max_tokens=1000, max_tokens_in_all=25_000)
+        ask(20)
+        assert "MAX_TOKENS = 25000" in str(ask.over_budget)
+        assert server.count <= 4, "each may have cost its thousand tokens and the prompt"
+    with TeacherServer() as server:
+        ask.settings = replace(ask.settings, base_urls=(server.base_url,))
+        ask(20)
+        assert server.count == 0, "and is not forgotten"
+
+
+def test_the_same_replies_make_the_same_samples(tmp_path: Path) -> None:
+    made = []
+    for concurrency in (1, 7, 32):
+        folder = tmp_path / str(concurrency)
+        folder.mkdir()
+        with TeacherServer(then=mixed(concurrency, server_error=0.1)) as server:
+            ask = Asking(folder, server.base_url, concurrency=concurrency)
+            made.append([sample.to_json() for sample in ask(60)])
+    assert made[0] == made[1] == made[2]
+
+
+def test_a_cell_that_comes_back_is_told_what_was_written(tmp_path: Path) -> None:
+    with TeacherServer() as server:
+        ask = Asking(tmp_path, server.base_url)
+        ask.topics = Topics(concepts=("sets",), shares={"bug_fixing": 1.0})
+        ask.earlier = Earlier(instructions={("bug_fixing", "sets"): ["Mend union."], ("refactoring", "sets"): ["No."]})
+        samples = ask(2 * 300)
+    told = [request["messages"][1]["content"] for request in server.requests]
+    assert all("Do not repeat" in words for words in told)
+    assert all("- No." not in words for words in told)
+    first = [words for words in told if "- Mend union." in words]
+    later = [words for words in told if samples[511].instruction[:60] in words]
+    assert (len(first), len(later)) == (256, 44), "the second wave is told of the first, newest last"
 
 
 def test_importing_the_stage_does_not_load_the_client_library() -> None:

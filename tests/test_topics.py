@@ -5,7 +5,7 @@ import pytest
 from autotrain.config import PRESETS, Settings
 from autotrain.errors import SettingsError
 from autotrain.generate.builtin import builtin_samples, only
-from autotrain.generate.prompts import plan_requests
+from autotrain.generate.plan import plan_requests
 from autotrain.generate.topics import read_topics
 
 

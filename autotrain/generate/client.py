@@ -1,69 +1,117 @@
-"""The connection to an OpenAI-compatible server. Importing this takes a second: do so when it is needed."""
+"""The connection to OpenAI-compatible servers. Importing this takes a second: do so when it is needed."""
 
 import asyncio
-import queue
+import json
 import threading
-from collections import Counter
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Future
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from itertools import count
 from types import TracebackType
-from typing import Any
-from urllib.parse import urlsplit
+from typing import Literal
 
 import httpx2
-from openai import APIConnectionError, APIError, APIStatusError, AsyncOpenAI, DefaultAsyncHttpxClient
-from pydantic import BaseModel, ValidationError
+from openai import APIConnectionError, APIError, APIStatusError, APITimeoutError, AsyncOpenAI
+from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_attempt, wait_random_exponential
 
-from autotrain.errors import Refused
-from autotrain.generate.ledger import Ledger, Reply, hash_request
-from autotrain.generate.prompts import REPLY_SCHEMA, Request
-from autotrain.generate.teacher import Progress, RequestFailed, TeacherSettings
-from autotrain.run.state import timestamp
-
-OPENAI_URL = "https://api.openai.com/v1"
-# Client errors that every further request would meet too, and those that say "not now". The rest, such as a
-# bad request, speak of how we ask if they come first, and of one prompt if others were answered before.
-FINAL_STATUS = frozenset({401, 402, 403, 404})
-PASSING_STATUS = frozenset({408, 409, 425, 429})
-
-# Ways to ask for JSON, best first; a server that refuses one is asked the next way from then on.
-RESPONSE_FORMS: Sequence[Mapping[str, Any]] = (
-    {
-        "response_format": {
-            "type": "json_schema",
-            "json_schema": {"name": "samples", "schema": REPLY_SCHEMA, "strict": True},
-        }
-    },
-    {"response_format": {"type": "json_object"}},
-    {},
+from autotrain.errors import AutotrainError, Refused
+from autotrain.generate.ledger import Amount, Ledger, Manner, Reply, failed, hash_request, sent
+from autotrain.generate.pace import Pace
+from autotrain.generate.plan import Request
+from autotrain.generate.prices import OPENAI_URL, Price, find_price
+from autotrain.generate.prompts import messages
+from autotrain.generate.protocol import (
+    RESPONSE_FORMS,
+    is_final,
+    is_transient,
+    other_manner,
+    read_completion,
+    remedy_for,
+    retry_after,
+    shown_address,
+    words_of,
 )
+from autotrain.generate.teacher import BudgetReached, RequestFailed, TeacherSettings
+
+# Tokens beside those of the messages' own bytes: roles, separators, what a chat template adds.
+TEMPLATE_TOKENS = 200
+BACKOFF_SECONDS, LONGEST_BACKOFF = 0.5, 30.0
+UNREACHABLE_PAUSE = 5.0
+# How long a server may go on saying "too many requests" before the stage gives up, resumably.
+PATIENCE_SECONDS = 3600.0
+
+Why = Literal["server_error", "timeout", "unreachable", "connection", "malformed", "empty"]
+# Failures after which the server may have done its work, and may charge for it.
+BILLED: frozenset[Why] = frozenset({"timeout", "connection", "malformed", "empty"})
+
+
+class _TryFailed(Exception):
+    """A try failed in a way that another may not."""
+
+    def __init__(self, why: Why, words: str) -> None:
+        super().__init__(words)
+        self.why = why
+
+
+@dataclass
+class _Server:
+    """One server with its pace, its price and the manner in which it wants to be asked."""
+
+    client: AsyncOpenAI
+    pace: Pace
+    price: Price | None
+    manner: Manner
+    has_served: bool
+
+    @property
+    def address(self) -> str:
+        return self.manner.server
 
 
 class Client:
-    """A connection in an event loop of its own thread.
+    """Connections in an event loop of its own thread.
 
     So the caller's thread is free to wait, pause or stop while replies arrive and are written down.
     """
 
-    def __init__(self, settings: TeacherSettings, ledger: Ledger) -> None:
-        self.address = shown_address(settings.base_url or OPENAI_URL)
+    def __init__(self, settings: TeacherSettings, ledger: Ledger, earlier: Amount) -> None:
+        """`earlier` is what was spent before this ledger."""
         self._settings = settings
         self._key = settings.api_key.strip()
         if not (self._key.isascii() and self._key.isprintable()):
             raise Refused("the teacher's key holds characters that cannot be sent; check OPENAI_API_KEY")
         self._ledger = ledger
-        self._form = 0
-        self._has_served = False
-        self._usage: queue.SimpleQueue[tuple[str, int]] = queue.SimpleQueue()
+        self._earlier = earlier
+        self._held = False
+        self._changed = asyncio.Event()
+        self._served_at = time.monotonic()
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="teacher", daemon=True)
-        self._client = AsyncOpenAI(
-            # Local servers want no key, the library wants one.
-            api_key=self._key or "none",
-            base_url=settings.base_url or OPENAI_URL,
-            max_retries=settings.max_retries,
-            http_client=_CountingTransport(settings.timeout, self._usage),
+        self._servers = [self._server(url) for url in settings.base_urls or (OPENAI_URL,)]
+        self.address = ", ".join(server.address for server in self._servers)
+
+    def _server(self, url: str) -> _Server:
+        settings = self._settings
+        address = shown_address(url)
+        known = self._ledger.book.manners.get(address)
+        return _Server(
+            # The library wants a key where local servers want none.
+            client=AsyncOpenAI(api_key=self._key or "none", base_url=url, timeout=settings.timeout, max_retries=0),
+            pace=Pace(settings.concurrency),
+            price=find_price(settings.model, url, settings.prices),
+            manner=known or Manner(server=address, form=0, limit="max_tokens"),
+            has_served=known is not None,
         )
+
+    @property
+    def most_at_once(self) -> int:
+        return sum(server.pace.most for server in self._servers)
+
+    @property
+    def under_way(self) -> int:
+        return sum(server.pace.under_way for server in self._servers)
 
     def __enter__(self) -> "Client":
         self._thread.start()
@@ -77,167 +125,181 @@ class Client:
         self._thread.join()
         self._loop.close()
 
-    def ask(self, request: Request) -> "Future[Reply]":
+    def ask(self, request: Request, recent: Sequence[str] = ()) -> "Future[Reply]":
         """Send a request. Its reply is in the ledger by the time the future has it.
 
-        The future raises RequestFailed, or Refused where every further request would fail like it.
+        The future raises RequestFailed; BudgetReached if it could break a bound; Refused where every further
+        request would fail like it, and AutotrainError where a server wants to be left alone for too long.
         """
-        return asyncio.run_coroutine_threadsafe(self._ask(request), self._loop)
+        return asyncio.run_coroutine_threadsafe(self._ask(request, recent), self._loop)
 
-    def take_usage(self) -> Progress | None:
-        """What was sent and reported since the last call; None if nothing was."""
-        counts: Counter[str] = Counter()
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Nothing is sent while the block runs."""
+        self._held = True
+        try:
+            yield
+        finally:
+            self._held = False
+            self._loop.call_soon_threadsafe(self._changed.set)
+
+    async def _ask(self, request: Request, recent: Sequence[str]) -> Reply:
+        tries = AsyncRetrying(
+            stop=stop_after_attempt(self._settings.max_retries + 1),
+            wait=wait_random_exponential(multiplier=BACKOFF_SECONDS, max=LONGEST_BACKOFF),
+            retry=retry_if_exception_type(_TryFailed),
+            reraise=True,
+        )
+        try:
+            return await tries(self._answer, request, messages(request, recent), count(1))
+        except _TryFailed as error:
+            raise RequestFailed(str(error), error.why == "unreachable") from None
+
+    async def _answer(self, request: Request, chat: list[dict[str, str]], attempts: Iterator[int]) -> Reply:
+        """A reply, however often a server says "not now" or "not in this way": neither is a failure."""
+        size = len(json.dumps(chat, ensure_ascii=False).encode())
         while True:
+            server, worst = await self._turn(size)
+            manner, sent_at = server.manner, time.monotonic()
             try:
-                name, number = self._usage.get_nowait()
-            except queue.Empty:
-                return Progress(**counts) if counts else None
-            counts[name] += number
+                return await self._try(server, request, chat, next(attempts), worst)
+            except APIStatusError as error:
+                if error.status_code == 429:
+                    self._slow_down(server, error, sent_at)
+                else:
+                    self._change_manner(server, manner, error)
+            finally:
+                server.pace.end()
+                self._changed.set()
 
-    async def _ask(self, request: Request) -> Reply:
+    async def _turn(self, size: int) -> tuple[_Server, Amount]:
+        """Wait until a request of `size` bytes may be sent; return who takes it and the most it can cost."""
+        while True:
+            now = time.monotonic()
+            server = max(self._servers, key=lambda one: one.pace.free(now))
+            if not self._held and server.pace.free(now) > 0:
+                worst = self._worst(server, size)
+                over = self._bound_broken_by(worst)
+                if over is None:
+                    server.pace.start()
+                    return server, worst
+                # What is under way may turn out cheaper than the worst case that is set aside for it.
+                if self.under_way == 0:
+                    raise BudgetReached(over)
+            self._changed.clear()
+            with suppress(asyncio.TimeoutError):
+                await asyncio.wait_for(self._changed.wait(), 0.1)
+
+    def _worst(self, server: _Server, size: int) -> Amount:
+        """The most a request can cost: no tokenizer makes more tokens of a text than it has bytes."""
+        tokens = size + len(json.dumps(RESPONSE_FORMS[0])) + TEMPLATE_TOKENS
+        usd = server.price.cost(tokens, self._settings.max_tokens) if server.price else 0.0
+        return Amount(tokens + self._settings.max_tokens, usd)
+
+    def _bound_broken_by(self, worst: Amount) -> str | None:
+        """The bound that a request could break, in words, or None."""
+        settings = self._settings
+        spent = self._earlier + self._ledger.book.committed
+        if settings.max_usd is not None and spent.usd + worst.usd > settings.max_usd:
+            bound, so_far, more = f"MAX_COST_USD = {settings.max_usd:g}", f"${spent.usd:.4f}", f"${worst.usd:.4f}"
+        elif settings.max_tokens_in_all is not None and spent.tokens + worst.tokens > settings.max_tokens_in_all:
+            bound, so_far, more = f"MAX_TOKENS = {settings.max_tokens_in_all}", f"{spent.tokens}", f"{worst.tokens}"
+        else:
+            return None
+        return f"{bound}: up to {so_far} are spent, one more request may take {more}"
+
+    async def _try(
+        self, server: _Server, request: Request, chat: list[dict[str, str]], attempt: int, worst: Amount
+    ) -> Reply:
+        """Send once. Raises _TryFailed, or APIStatusError where the same request would fail again."""
+        name = hash_request(request, self._settings.model, self._settings.max_tokens)
+        self._ledger.append(sent(name, attempt, worst, server.price is not None))
+        sent_at = time.monotonic()
         try:
-            body = await self._send(request)
+            body = await asyncio.wait_for(self._send(server, chat), self._settings.timeout)
+        except (asyncio.TimeoutError, APITimeoutError):
+            server.pace.timed_out(sent_at, time.monotonic())
+            raise self._failure(name, "timeout", f"no whole answer in {self._settings.timeout:g} s") from None
         except APIStatusError as error:
-            why = self._safe(f"{error.status_code} {_words(error)}")
-            if _is_final(error, self._has_served):
-                raise Refused(f"the teacher at {self.address} refuses: {why}{_remedy(error)}") from None
-            raise RequestFailed(why) from None
+            if is_transient(error):
+                server.pace.pause(time.monotonic() + min(retry_after(error) or 0.0, PATIENCE_SECONDS))
+                raise self._failure(name, "server_error", words_of(error)) from None
+            why = "rate_limited" if error.status_code == 429 else "bad_request"
+            self._ledger.append(failed(name, why, billed=False))
+            raise
         except APIConnectionError as error:
-            why = self._safe(f"{error.message} {error.__cause__ or ''}")
-            raise RequestFailed(why, isinstance(error.__cause__, httpx2.ConnectError)) from None
+            words = f"{error.message} {error.__cause__ or ''}"
+            if not isinstance(error.__cause__, httpx2.ConnectError):
+                raise self._failure(name, "connection", words) from None
+            if len(self._servers) > 1:
+                server.pace.pause(time.monotonic() + UNREACHABLE_PAUSE)
+            raise self._failure(name, "unreachable", words) from None
         except APIError as error:
-            raise RequestFailed(self._safe(error.message)) from None
+            raise self._failure(name, "malformed", error.message) from None
+        return await self._keep(server, request, name, body)
+
+    async def _send(self, server: _Server, chat: list[dict[str, str]]) -> str:
+        body = {"model": self._settings.model, "messages": chat, server.manner.limit: self._settings.max_tokens}
+        response = await server.client.post(
+            "/chat/completions", cast_to=httpx2.Response, body={**body, **RESPONSE_FORMS[server.manner.form]}
+        )
+        return response.text
+
+    async def _keep(self, server: _Server, request: Request, name: str, body: str) -> Reply:
+        """Write the reply down, and how its server wants to be asked if that is new."""
         try:
-            reply = _read_completion(body, request, self._settings)
-        except (ValidationError, IndexError):
-            raise RequestFailed(f"not a chat completion but {self._safe(body)[:100]!r}") from None
-        self._has_served = True
+            reply = read_completion(body, request, name, self._settings.model, server.price)
+        except ValueError:
+            raise self._failure(name, "malformed", f"not a chat completion but {body[:100]!r}") from None
+        if reply is None:
+            raise self._failure(name, "empty", "a completion without choices")
+        server.pace.served()
+        self._served_at = time.monotonic()
+        if not server.has_served:
+            server.has_served = True
+            self._ledger.append(server.manner)
         self._ledger.append(reply)
-        for name in ("input_tokens", "output_tokens"):
-            if (tokens := getattr(reply, name)) is not None:
-                self._usage.put((name, tokens))
+        await self._loop.run_in_executor(None, self._ledger.sync)
         return reply
 
-    async def _send(self, request: Request) -> str:
-        """The body of the server's answer, asked for in the best response format that it takes."""
-        while True:
-            form = self._form
-            try:
-                raw = await self._client.chat.completions.with_raw_response.create(
-                    model=self._settings.model,
-                    messages=request.messages(),  # type: ignore[arg-type]
-                    max_tokens=self._settings.max_tokens,
-                    **RESPONSE_FORMS[form],
-                )
-                return raw.text
-            except APIStatusError as error:
-                if not _refuses_form(error) or form + 1 == len(RESPONSE_FORMS):
-                    raise
-                self._form = max(self._form, form + 1)
+    def _failure(self, name: str, why: Why, words: str) -> _TryFailed:
+        self._ledger.append(failed(name, why, billed=why in BILLED))
+        return _TryFailed(why, self._safe(words))
+
+    def _slow_down(self, server: _Server, error: APIStatusError, sent_at: float) -> None:
+        """Leave a server alone for a while; raise where that is in vain or would take too long."""
+        words = self._safe(words_of(error))
+        if error.code == "insufficient_quota":
+            raise Refused(f"the teacher at {server.address} refuses: {words}") from None
+        now = time.monotonic()
+        wait = retry_after(error)
+        if now - self._served_at + (wait or 0.0) > PATIENCE_SECONDS:
+            raise AutotrainError(
+                f"the teacher at {server.address} wants to be left alone for more than "
+                f"{PATIENCE_SECONDS / 60:.0f} minutes: {words}; the replies so far are kept, --resume goes on"
+            ) from None
+        server.pace.rate_limited(sent_at, now, wait)
+
+    def _change_manner(self, server: _Server, used: Manner, error: APIStatusError) -> None:
+        """Ask in another way from now on, or raise what a server's refusal comes to."""
+        if server.manner != used and error.status_code in (400, 422):
+            return  # another request was refused like this one, and changed it
+        words = self._safe(words_of(error))
+        if not server.has_served and (other := other_manner(used, error)) is not None:
+            server.manner = other
+        elif is_final(error, server.has_served):
+            raise Refused(f"the teacher at {server.address} refuses: {words}{remedy_for(error)}") from None
+        else:
+            raise RequestFailed(words) from None
 
     async def _shut_down(self) -> None:
         others = asyncio.all_tasks() - {asyncio.current_task()}
         for task in others:
             task.cancel()
         await asyncio.gather(*others, return_exceptions=True)
-        await self._client.close()
+        for server in self._servers:
+            await server.client.close()
 
     def _safe(self, text: str) -> str:
         """A server's words in one line, without the key."""
         return " ".join((text.replace(self._key, "***") if self._key else text).split())[:300]
-
-
-class _CountingTransport(DefaultAsyncHttpxClient):
-    """Counts what really goes out, and bounds the whole of a try.
-
-    The library's own timeout starts anew with every byte, so a trickling server would never end.
-    """
-
-    def __init__(self, timeout: float, counts: "queue.SimpleQueue[tuple[str, int]]") -> None:
-        super().__init__(timeout=timeout)
-        self._seconds = timeout
-        self._counts = counts
-
-    async def send(self, request: httpx2.Request, **options: Any) -> httpx2.Response:
-        self._counts.put(("requests_sent", 1))
-        if request.headers.get("x-stainless-retry-count", "0") != "0":
-            self._counts.put(("retries", 1))
-        try:
-            response = await asyncio.wait_for(super().send(request, **options), self._seconds)
-        except asyncio.TimeoutError:
-            raise httpx2.ReadTimeout(f"no whole answer in {self._seconds:g} s", request=request) from None
-        if response.status_code == 429:
-            self._counts.put(("rate_limits_hit", 1))
-        return response
-
-
-class _Message(BaseModel):
-    content: str | None = None
-
-
-class _Choice(BaseModel):
-    message: _Message
-    finish_reason: str | None = None
-
-
-class _Usage(BaseModel):
-    prompt_tokens: int | None = None
-    completion_tokens: int | None = None
-
-
-class _Completion(BaseModel):
-    choices: list[_Choice]
-    model: str | None = None
-    usage: _Usage | None = None
-
-
-def _read_completion(body: str, request: Request, settings: TeacherSettings) -> Reply:
-    completion = _Completion.model_validate_json(body)
-    choice = completion.choices[0]
-    usage = completion.usage or _Usage()
-    return Reply(
-        request_hash=hash_request(request, settings.model, settings.max_tokens),
-        request_index=request.index,
-        text=choice.message.content or "",
-        finish_reason=choice.finish_reason,
-        model=completion.model or settings.model,
-        input_tokens=usage.prompt_tokens,
-        output_tokens=usage.completion_tokens,
-        created_at=timestamp(),
-    )
-
-
-def shown_address(url: str) -> str:
-    """A server's address without a name or password that may be in it."""
-    parts = urlsplit(url)
-    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
-
-
-def _words(error: APIStatusError) -> str:
-    if isinstance(error.body, dict):
-        return str(error.body.get("message") or error.body)
-    return str(error.body or "")
-
-
-def _refuses_form(error: APIStatusError) -> bool:
-    words = f"{error.param or ''} {_words(error)}".lower()
-    return error.status_code in (400, 422) and any(
-        name in words for name in ("response_format", "json_schema", "json_object")
-    )
-
-
-def _is_final(error: APIStatusError, has_served: bool) -> bool:
-    """Whether further requests are in vain."""
-    if error.code == "content_filter":
-        return False
-    if error.code == "insufficient_quota" or error.status_code in FINAL_STATUS:
-        return True
-    return not has_served and 400 <= error.status_code < 500 and error.status_code not in PASSING_STATUS
-
-
-def _remedy(error: APIStatusError) -> str:
-    if error.status_code in (401, 403):
-        return "; check OPENAI_API_KEY"
-    if error.status_code == 404:
-        return "; check TEACHER_MODEL and TEACHER_BASE_URL"
-    return ""

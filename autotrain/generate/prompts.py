@@ -1,14 +1,11 @@
-"""What the teacher is asked: a plan of requests drawn from the seed, and the words of each."""
+"""The words of a request to the teacher, and the shape of what it is to answer."""
 
 import hashlib
-import random
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from functools import cache
-from importlib.resources import files
-from typing import Any, get_args
+from collections.abc import Sequence
+from typing import Any
 
-from autotrain.sample import Difficulty, ResponseFormat, TaskType
+from autotrain.generate.plan import Request
+from autotrain.sample import ResponseFormat, TaskType
 
 # First in every request and the same in all of them, so that a server can cache it.
 SYSTEM_PROMPT = """\
@@ -27,9 +24,8 @@ answered with code it names the function or class to write and says what it take
 ```python and ends with ```, and nothing outside it.
 - tests: plain Python assert statements that call the entry point, without a fence, imports of a test \
 framework or prints. They run right after the answer's code in the same module. Give 4 to 8 asserts that \
-cover ordinary cases, edges and errors; each must hold for the output. "" for tasks not \
-answered with code.
-- entry_point: the name of the function or class that the tests call; "" for tasks not answered with code.
+cover ordinary cases, edges and errors; each must hold for the output. "" where the task type says so.
+- entry_point: the name of the function or class that the tests call or that the task is about.
 - concepts: 1 to 4 short names of what the task practises.
 
 The task types:
@@ -41,11 +37,24 @@ instruction describes what it should do and what goes wrong, not where; output i
 passes all tests.
 - refactoring: input is working but clumsy code; the instruction says what to improve; output behaves the \
 same; both the input and the output pass the same tests.
-- code_review: input is code with one bug; the instruction asks for a review as JSON; output is that JSON \
-as a string and nothing else: {"findings": [{"line": 3, "severity": "high", "message": "..."}]}, with 1 to \
-3 findings, severity low, medium or high, lines counted from 1 in input, the line of the bug among them.
+- unit_test_generation: input is a correct function or class (entry_point names it); the instruction asks for \
+tests of it; output is one fenced block of plain Python tests (assert statements, alone or in functions named \
+test_...), without an import of the code or of a test framework, thorough enough to fail on small mutations of \
+the code; tests is "".
+- documentation: input is correct code without docstrings; the instruction asks to document it; output is the \
+same code with docstrings (and comments) added and nothing else changed; tests is "".
+- code_review: input is code with one bug; the instruction asks for a review as JSON and states its form; \
+output is that JSON as a string and nothing else: \
+{"findings": [{"line": 3, "severity": "high", "message": "..."}]}, with 1 to 3 findings, severity low, medium \
+or high, lines counted from 1 in input, the first finding the bug's line; tests is "".
+- agent_edit: input is 1 to 3 small Python files in one text, each begun by a line "# file: NAME.py"; the \
+instruction asks for a change or the repair of a fault in them as JSON edits and states their form; output is \
+that JSON as a string and nothing else: {"edits": [{"path": "NAME.py", "search": "...", "replace": "..."}]}, \
+with 1 to 5 edits, search a stretch of whole lines that occurs exactly once in that file; tests import from the \
+files ("from NAME import ..."), fail on the files as they are and pass after the edits; entry_point is the \
+function that the tests call.
 - code_explanation: input is code; the instruction asks something about what it does or why; output explains \
-it in a few precise sentences of plain text.
+it in a few precise sentences of plain text; tests is "".
 
 Rules for all code: Python 3.10, the standard library only, no input from the user, files, network, \
 subprocesses, threads, clock or unseeded randomness; it ends by itself in well under a second. Escape \
@@ -59,17 +68,11 @@ RESPONSE_FORMATS: dict[TaskType, ResponseFormat] = {
     "code_completion": "code",
     "bug_fixing": "code",
     "refactoring": "code",
+    "unit_test_generation": "code",
+    "documentation": "code",
     "code_review": "json",
+    "agent_edit": "json",
     "code_explanation": "text",
-}
-
-TASK_WEIGHTS: dict[TaskType, float] = {
-    "algorithm_implementation": 0.35,
-    "code_completion": 0.15,
-    "bug_fixing": 0.2,
-    "refactoring": 0.1,
-    "code_review": 0.1,
-    "code_explanation": 0.1,
 }
 
 # The shape of a reply, for servers that hold the model to a schema. Strict mode wants every key required.
@@ -99,81 +102,28 @@ REPLY_SCHEMA: dict[str, Any] = {
     "additionalProperties": False,
 }
 
-
-@dataclass(frozen=True)
-class Request:
-    """One request to the teacher: `count` samples of one task type, concept and difficulty."""
-
-    index: int
-    round_number: int
-    task_type: TaskType
-    concept: str
-    difficulty: Difficulty
-    count: int
-
-    def messages(self) -> list[dict[str, str]]:
-        """The chat messages to send."""
-        many = f"{self.count} samples that differ from one another in subject, names and approach"
-        user = (
-            f"Write exactly {'1 sample' if self.count == 1 else many}.\n"
-            f"Task type: {self.task_type}\nConcept: {self.concept}\nDifficulty: {self.difficulty}\n"
-            "Reply with the JSON object only."
-        )
-        return [{"role": "system", "content": SYSTEM_PROMPT}, {"role": "user", "content": user}]
+# Enough to steer away from what was written before, few enough to stay cheap.
+MOST_RECENT = 8
+RECENT_CHARACTERS = 160
 
 
-def plan_requests(
-    count: int,
-    samples_per_request: int,
-    seed: int,
-    round_number: int,
-    weights: Mapping[TaskType, float] | None = None,
-    concepts: Sequence[str] = (),
-) -> list[Request]:
-    """Plan requests for `count` samples; `weights` are the shares of the task types, `concepts` what they are about.
-
-    A plan for more samples begins with the same requests as one for fewer (but for the size of
-    the last), so further requests can be added later. Raises ValueError if no weight is positive or
-    a task type is none that a teacher is asked for.
-    """
-    weights = weights or TASK_WEIGHTS
-    if not any(weight > 0 for weight in weights.values()) or not weights.keys() <= RESPONSE_FORMATS.keys():
-        raise ValueError(
-            f"weights {dict(weights)}: give a positive weight to some of {list(RESPONSE_FORMATS)}"
-        )
-    rng = random.Random(f"{seed}/{round_number}")
-    known = concepts or load_concepts()
-    order = rng.sample(known, len(known))
-    task_types = _in_shares(weights, rng)
-    requests = []
-    for index, start in enumerate(range(0, count, samples_per_request)):
-        requests.append(
-            Request(
-                index=index,
-                round_number=round_number,
-                task_type=next(task_types),
-                concept=order[index % len(order)],
-                difficulty=rng.choice(get_args(Difficulty)),
-                count=min(samples_per_request, count - start),
-            )
-        )
-    return requests
+def messages(request: Request, recent: Sequence[str] = ()) -> list[dict[str, str]]:
+    """The chat messages to send; `recent` are instructions of the same cell that are not to come again."""
+    many = f"{request.count} samples that differ from one another in subject, names and approach"
+    lines = [
+        f"Write exactly {'1 sample' if request.count == 1 else many}.",
+        f"Task type: {request.task_type}",
+        f"Concept: {request.concept}",
+        f"Difficulty: {request.difficulty}",
+        f"Style of the instruction: {request.style}",
+    ]
+    if recent:
+        lines.append("Do not repeat or merely reword these tasks, which were written before:")
+        lines += [f"- {_shortened(instruction)}" for instruction in recent[-MOST_RECENT:]]
+    lines.append("Reply with the JSON object only.")
+    return [{"role": "system", "content": SYSTEM_PROMPT}, {"role": "user", "content": "\n".join(lines)}]
 
 
-@cache
-def load_concepts() -> list[str]:
-    """The programming concepts that tasks are drawn from."""
-    text = files("autotrain.generate").joinpath("concepts.txt").read_text(encoding="utf-8")
-    return [line for line in text.splitlines() if line]
-
-
-def _in_shares(weights: Mapping[TaskType, float], rng: random.Random) -> Iterator[TaskType]:
-    """Yield task types so that every stretch has about their shares, where independent draws would clump."""
-    credit = {name: rng.random() * weight for name, weight in weights.items() if weight > 0}
-    total = sum(weight for weight in weights.values() if weight > 0)
-    while True:
-        for name in credit:
-            credit[name] += weights[name]
-        chosen = max(credit, key=lambda name: credit[name])
-        credit[chosen] -= total
-        yield chosen
+def _shortened(text: str) -> str:
+    line = " ".join(text.split())
+    return line if len(line) <= RECENT_CHARACTERS else line[:RECENT_CHARACTERS] + " …"

@@ -9,15 +9,21 @@ from json_repair import repair_json
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from autotrain.generate.ledger import Reply
-from autotrain.generate.prompts import PROMPT_VERSION, RESPONSE_FORMATS, Request
-from autotrain.sample import TESTED_TYPES, Metadata, Sample, fenced_code, in_fence
+from autotrain.generate.plan import Request
+from autotrain.generate.prompts import PROMPT_VERSION, RESPONSE_FORMATS
+from autotrain.sample import EXECUTED_TYPES, TESTED_TYPES, Metadata, Sample, fenced_code, in_fence
 
 _THOUGHTS = re.compile(r"\A.*</think>", re.DOTALL)
 # Where the samples of a reply begin: the object that was asked for or a bare list; else one sample alone.
 _MANY = re.compile(r'\{\s*"samples"\s*:|\[\s*\{')
 # Real replies begin once or twice; text full of beginnings is not worth trying them all.
 _MOST_STARTS = 10
+# Repair takes time quadratic in the depth: seconds for thousands of brackets, of which samples have a few each.
+_MOST_BRACKETS = 2_000
 _ONE = re.compile(r'\{\s*"(?:instruction|task_type)"\s*:')
+
+
+_WITH_TESTS = TESTED_TYPES | {"agent_edit"}
 
 
 class _Item(BaseModel):
@@ -46,10 +52,7 @@ def parse_reply(reply: Reply, request: Request) -> tuple[list[Sample], int]:
 
 def number_samples(samples: list[Sample], round_number: int) -> list[Sample]:
     """The samples with their ids, counted from 0 in the order given."""
-    return [
-        sample.model_copy(update={"id": f"r{round_number}-{index:05d}"})
-        for index, sample in enumerate(samples)
-    ]
+    return [sample.model_copy(update={"id": f"r{round_number}-{index:05d}"}) for index, sample in enumerate(samples)]
 
 
 def find_items(text: str, cut_off: bool = False) -> list[Any]:
@@ -62,9 +65,7 @@ def find_items(text: str, cut_off: bool = False) -> list[Any]:
     if items is not None:
         return items
     text = _THOUGHTS.sub("", text, count=1).strip()
-    starts = [match.start() for match in _MANY.finditer(text)] or [
-        match.start() for match in _ONE.finditer(text)
-    ]
+    starts = [match.start() for match in _MANY.finditer(text)] or [match.start() for match in _ONE.finditer(text)]
     decoder = json.JSONDecoder(strict=False)
     for start in starts[:_MOST_STARTS]:
         try:
@@ -78,6 +79,8 @@ def find_items(text: str, cut_off: bool = False) -> list[Any]:
 
 def _repaired(text: str, cut_off: bool) -> list[Any]:
     text = text.removesuffix("```").rstrip()
+    if text.count("[") + text.count("{") > _MOST_BRACKETS:
+        return []
     try:
         items = _items_of(repair_json(text, return_objects=True, skip_json_loads=True)) or []
     except (ValueError, RecursionError):
@@ -118,22 +121,25 @@ def _to_sample(item: Any, reply: Reply, request: Request) -> Sample | None:
     except ValidationError:
         return None
     output = _as_code_answer(fields.output) if answer_format == "code" else fields.output.strip()
+    extra: dict[str, Any] = {"planted_lines": _planted_lines(output)} if request.task_type == "code_review" else {}
     sample = Sample(
         id="",
         instruction=fields.instruction.strip(),
         input=_without_fence(fields.input),
         output=output,
-        tests=_without_fence(fields.tests) if request.task_type in TESTED_TYPES else "",
+        tests=_without_fence(fields.tests) if request.task_type in _WITH_TESTS else "",
         metadata=Metadata(
             task_type=request.task_type,
             response_format=answer_format,
             entry_point=fields.entry_point.strip() or None,
-            concepts=fields.concepts or [request.concept],
+            # The concept asked for comes first: it is what the plan, the reports and the next round count by.
+            concepts=list(dict.fromkeys([request.concept, *fields.concepts])),
             difficulty=request.difficulty,
             round=request.round_number,
             created_at=reply.created_at,
             teacher_model=reply.model,
             prompt_version=PROMPT_VERSION,
+            **extra,
         ),
     )
     return sample if _keeps_contract(sample) else None
@@ -142,15 +148,15 @@ def _to_sample(item: Any, reply: Reply, request: Request) -> Sample | None:
 def _keeps_contract(sample: Sample) -> bool:
     """Whether a sample has what its task type needs. Whether it is true is for later stages to try."""
     task_type, answer_format = sample.metadata.task_type, sample.metadata.response_format
-    if task_type in TESTED_TYPES and not (
-        sample.tests and (sample.metadata.entry_point or "").isidentifier()
-    ):
+    if task_type in EXECUTED_TYPES and not (sample.metadata.entry_point or "").isidentifier():
+        return False
+    if task_type in _WITH_TESTS and not sample.tests:
         return False
     if task_type != "algorithm_implementation" and not sample.input.strip():
         return False
     if answer_format == "code" and fenced_code(sample.output) is None:
         return False
-    if answer_format == "json" and not _is_review(sample.output):
+    if answer_format == "json" and not _listed(sample.output, "edits" if task_type == "agent_edit" else "findings"):
         return False
     try:
         json.dumps(sample.to_json(), ensure_ascii=False).encode()
@@ -159,13 +165,20 @@ def _keeps_contract(sample: Sample) -> bool:
     return True
 
 
-def _is_review(text: str) -> bool:
-    """Whether the text is strict JSON with findings; what is in them is for later stages to check."""
+def _listed(text: str, key: str) -> list[Any]:
+    """The list under `key` of a JSON answer; what is in it is for later stages to check."""
     try:
         value = json.loads(text)
     except (ValueError, RecursionError):
-        return False
-    return isinstance(value, dict) and isinstance(value.get("findings"), list) and bool(value["findings"])
+        return []
+    found = value.get(key) if isinstance(value, dict) else None
+    return found if isinstance(found, list) else []
+
+
+def _planted_lines(review: str) -> list[int]:
+    """Where a teacher says that it put the bug: nobody else can know."""
+    lines = [finding.get("line") for finding in _listed(review, "findings")[:1] if isinstance(finding, dict)]
+    return [line for line in lines if isinstance(line, int)]
 
 
 def _as_code_answer(text: str) -> str:

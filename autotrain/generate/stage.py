@@ -1,70 +1,121 @@
 """Stage 01: the teacher writes the round's samples."""
 
 import argparse
-from collections.abc import Callable, Iterable
+import time
+from collections import defaultdict
+from collections.abc import Iterable
+from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
-from autotrain.config import BUILTIN_TEACHER, find_key, require_teacher
+from autotrain.config import BUILTIN_TEACHER, Settings, find_key, require_teacher, split_list
+from autotrain.errors import Refused
 from autotrain.files import replacing
-from autotrain.generate.api import generate_with_api
+from autotrain.generate.api import Earlier, generate_with_api
 from autotrain.generate.builtin import builtin_samples, only
-from autotrain.generate.teacher import Progress, TeacherSettings
-from autotrain.generate.topics import read_topics
+from autotrain.generate.ledger import read_book
+from autotrain.generate.prices import check_budget, load_prices
+from autotrain.generate.teacher import Report, TeacherSettings
+from autotrain.generate.topics import Topics, read_focus, read_topics
 from autotrain.jsonl import to_line, write_jsonl
 from autotrain.run.paths import RunPaths
 from autotrain.run.stage import Done, Stage, required
-from autotrain.sample import Sample
+from autotrain.sample import Sample, load_samples
 
 SAMPLES_BETWEEN_EVENTS = 100
+SECONDS_BETWEEN_EVENTS, SECONDS_BETWEEN_LINES = 1.0, 15.0
 
 
 def in_round(stage: Stage, paths: RunPaths) -> Done:
     """Write raw_round_N.jsonl; an API teacher's replies are kept in the round's ledger first."""
     number = stage.round_number
-    message = _generate(stage, paths.raw(number), paths.responses(number))
-    return Done(message, [paths.raw(number)])
+    topics = replace(read_topics(stage.settings), focus=read_focus(paths.focus(number)))
+    if topics.focus:
+        stage.say(f"more of {', '.join(name for name, weight in topics.focus.items() if weight > 1) or 'nothing'}")
+    raw = paths.raw(number)
+    if stage.settings.teacher_model == BUILTIN_TEACHER:
+        message = _ask_builtin(stage, topics, raw)
+    else:
+        message = _ask_server(stage, topics, _read_earlier(paths, number), raw, paths.responses(number))
+    return Done(message, [raw])
 
 
 def on_files(stage: Stage, options: argparse.Namespace) -> Done:
     """Write samples to a file of the user's; the ledger lies beside it, so that nothing is paid for twice."""
     (output,) = required(options, "output")
-    message = _generate(stage, output, output.with_name(output.stem + ".responses.jsonl"))
-    return Done(f"{output}: {message}")
+    topics = read_topics(stage.settings)
+    if stage.settings.teacher_model == BUILTIN_TEACHER:
+        return Done(f"{output}: {_ask_builtin(stage, topics, output)}")
+    ledger = output.with_name(output.stem + ".responses.jsonl")
+    return Done(f"{output}: {_ask_server(stage, topics, Earlier(), output, ledger)}")
 
 
-def _generate(stage: Stage, output: Path, ledger: Path) -> str:
+def teacher_settings(settings: Settings, key: str) -> TeacherSettings:
+    """What a client needs to know, from the settings. Raises SettingsError for prices that cannot be read."""
+    return TeacherSettings(
+        model=settings.teacher_model,
+        base_urls=tuple(split_list(settings.teacher_base_url)),
+        api_key=key,
+        concurrency=settings.teacher_concurrency,
+        timeout=settings.teacher_timeout,
+        samples_per_request=settings.samples_per_request,
+        max_tokens=settings.teacher_max_tokens,
+        max_retries=settings.teacher_max_retries,
+        prices=tuple(load_prices(Path(settings.teacher_prices) if settings.teacher_prices else None)),
+        max_usd=settings.max_cost_usd,
+        max_tokens_in_all=settings.max_tokens,
+    )
+
+
+def _read_earlier(paths: RunPaths, number: int) -> Earlier:
+    instructions: defaultdict[tuple[str, str], list[str]] = defaultdict(list)
+    for before in range(1, number):
+        for sample in load_samples(paths.raw(before)):
+            cell = str(sample.metadata.task_type), next(iter(sample.metadata.concepts), "")
+            instructions[cell].append(sample.instruction)
+    ledgers = [paths.responses(before) for before in range(1, number)]
+    return Earlier(read_book(path for path in ledgers if path.exists()), dict(instructions))
+
+
+def _ask_server(stage: Stage, topics: Topics, earlier: Earlier, output: Path, ledger: Path) -> str:
     settings = stage.settings
-    topics = read_topics(settings)
-    if settings.teacher_model == BUILTIN_TEACHER:
-        weights = only(topics.concepts, topics.shares)
-        samples = builtin_samples(settings.samples_per_round, settings.seed, stage.round_number, weights)
-        count = _write(output, samples, stage)
-        return f"{count} samples by the builtin teacher"
     key = find_key()
     require_teacher(settings, key)
-    replied = generate_with_api(
-        TeacherSettings(
-            model=settings.teacher_model,
-            base_url=settings.teacher_base_url,
-            api_key=key,
-            concurrency=settings.teacher_concurrency,
-            timeout=settings.teacher_timeout,
-            samples_per_request=settings.samples_per_request,
-            max_tokens=settings.teacher_max_tokens,
-            max_retries=settings.teacher_max_retries,
-        ),
-        count=settings.samples_per_round,
-        seed=settings.seed,
-        round_number=stage.round_number,
-        ledger_path=ledger,
-        on_progress=_reporter(stage),
-        should_stop=stage.check_control,
-        weights=topics.shares or None,
-        concepts=topics.concepts,
-    )
-    write_jsonl(output, (sample.to_json() for sample in replied))
-    short = settings.samples_per_round - len(replied)
-    return f"{len(replied)} samples by {settings.teacher_model}" + (f", {short} fewer than asked for" if short else "")
+    check_budget(settings)
+    reporter = Reporter(stage)
+    try:
+        harvested = generate_with_api(
+            teacher_settings(settings, key),
+            count=settings.samples_per_round,
+            seed=settings.seed,
+            round_number=stage.round_number,
+            ledger_path=ledger,
+            on_report=reporter.take,
+            should_stop=stage.check_control,
+            topics=topics,
+            earlier=earlier,
+        )
+    finally:
+        reporter.finish()
+    samples, over_budget = harvested.samples, harvested.over_budget
+    write_jsonl(output, (sample.to_json() for sample in samples))
+    message = f"{len(samples)} samples by {settings.teacher_model}{reporter.bill()}"
+    short = settings.samples_per_round - len(samples)
+    if over_budget is not None:
+        raise Refused(
+            f"budget reached with {len(samples)} of {settings.samples_per_round} samples, which are in {output.name}. "
+            f"{over_budget}. To go on: --resume with a higher bound, or with --samples {max(1, len(samples))} to do "
+            "with what there is"
+        )
+    return message + (f", {short} fewer than asked for" if short else "")
+
+
+def _ask_builtin(stage: Stage, topics: Topics, output: Path) -> str:
+    weights = only(topics.concepts, topics.shares)
+    for name, weight in topics.focus.items():
+        weights[name] = weights.get(name, 1.0) * weight
+    samples = builtin_samples(stage.settings.samples_per_round, stage.settings.seed, stage.round_number, weights)
+    return f"{_write(output, samples, stage)} samples by the builtin teacher"
 
 
 def _write(output: Path, samples: Iterable[Sample], stage: Stage) -> int:
@@ -80,18 +131,71 @@ def _write(output: Path, samples: Iterable[Sample], stage: Stage) -> int:
     return count
 
 
-def _reporter(stage: Stage) -> Callable[[Progress], None]:
-    def report(progress: Progress) -> None:
-        stage.progress(
-            f"{progress.samples_ok} samples from {progress.requests_sent} requests",
-            {"teacher_generated": progress.samples_ok, "teacher_failed": progress.samples_failed},
-            {
-                "requests_sent": progress.requests_sent,
-                "input_tokens": progress.input_tokens,
-                "output_tokens": progress.output_tokens,
-                "rate_limits_hit": progress.rate_limits_hit,
-                "retries": progress.retries,
-            },
-        )
+class Reporter:
+    """Writes down what the client reports, at most once a second; says it aloud now and then.
 
-    return report
+    Usage goes into the journal as the difference to what is there, so that what a killed stage could not
+    write down any more comes in with its ledger.
+    """
+
+    def __init__(self, stage: Stage) -> None:
+        self._stage = stage
+        self._report: Report | None = None
+        self._counted: dict[str, int] = {}
+        self._started = self._written = self._said = time.monotonic()
+        self._at_start: int | None = None
+
+    def take(self, report: Report) -> None:
+        """Keep a report, and write it down if the last one is old enough."""
+        now = time.monotonic()
+        self._report = report
+        if self._at_start is None:
+            self._at_start = report.samples
+        if now - self._written >= SECONDS_BETWEEN_EVENTS:
+            self._write(now)
+        if now - self._said >= SECONDS_BETWEEN_LINES:
+            self._said = now
+            self._stage.say(self._line(now))
+
+    def finish(self) -> None:
+        """Write down what was reported last."""
+        if self._report is not None:
+            self._write(time.monotonic())
+
+    def bill(self) -> str:
+        """What it took, in words; of what the server did not report, nothing."""
+        usage = self._report.usage if self._report else {}
+        parts = [f"{usage.get('requests_sent', 0)} requests"]
+        if "output_tokens" in usage:
+            parts.append(f"{usage.get('input_tokens', 0):,} + {usage['output_tokens']:,} tokens")
+        if "estimated_cost_usd" in usage:
+            parts.append(f"${usage['estimated_cost_usd']:.4f}")
+        return f" ({', '.join(parts)})"
+
+    def _write(self, now: float) -> None:
+        report = self._report
+        if report is None:
+            return
+        self._written = now
+        counters = {name: number - self._counted.get(name, 0) for name, number in report.counters.items()}
+        self._counted = dict(report.counters)
+        known = self._stage.journal.state.usage if self._stage.journal else {}
+        usage = {name: number - known.get(name, 0) for name, number in report.usage.items()}
+        if any(counters.values()) or any(usage.values()):
+            self._stage.progress(self._line(now), counters, usage)
+
+    def _line(self, now: float) -> str:
+        report = self._report or Report(0, {}, {})
+        wanted, seconds = self._stage.settings.samples_per_round, now - self._started
+        new = report.samples - (self._at_start or 0)
+        parts = [f"{report.samples}/{wanted} samples{self.bill()}", f"{report.under_way} at once"]
+        with suppress(ZeroDivisionError):
+            rate = new / seconds
+            parts.append(f"{rate:.2g} samples/s, {_duration((wanted - report.samples) / rate)} left")
+        return ", ".join(parts)
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"

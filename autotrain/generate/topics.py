@@ -1,33 +1,59 @@
-"""What a run's tasks are about: the settings CONCEPTS and TASK_TYPES, read and checked."""
+"""What a round's tasks are about: the settings CONCEPTS and TASK_TYPES, and what evaluation asks more of."""
 
 import difflib
-from collections.abc import Collection
-from dataclasses import dataclass
+import json
+import math
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import cast, get_args
 
-from autotrain.config import BUILTIN_TEACHER, Settings
-from autotrain.errors import SettingsError
+from autotrain.config import BUILTIN_TEACHER, Settings, split_list
+from autotrain.errors import AutotrainError, SettingsError
 from autotrain.sample import TaskType
 
 
 @dataclass(frozen=True)
 class Topics:
-    """Concepts (none: all the teacher knows) and task types with their shares (none: the teacher's own)."""
+    """Concepts (none: all the teacher knows) and task types with their shares (none: the teacher's own).
 
-    concepts: tuple[str, ...]
-    shares: dict[TaskType, float]
+    `focus` says of a concept or task type how much more (or less) of it is wanted; 1.0 where it says nothing.
+    """
+
+    concepts: tuple[str, ...] = ()
+    shares: Mapping[TaskType, float] = field(default_factory=dict)
+    focus: Mapping[str, float] = field(default_factory=dict)
+
+
+def read_focus(path: Path) -> dict[str, float]:
+    """The weights that an evaluation left in `path` ({concept or task type: weight}); none without the file.
+
+    Raises AutotrainError if the file holds anything else.
+    """
+    try:
+        value = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return {}
+    except (OSError, ValueError) as error:
+        raise AutotrainError(f"{path} cannot be read ({error}); delete it to go on without a focus") from None
+    if not isinstance(value, dict):
+        raise AutotrainError(f"{path} holds no JSON object of weights; delete it to go on without a focus")
+    for name, weight in value.items():
+        if isinstance(weight, bool) or not isinstance(weight, int | float) or not 0 <= weight < math.inf:
+            raise AutotrainError(f"{path}: the weight of {name!r} is {weight!r}, not a number from 0 upwards")
+    return {name: float(weight) for name, weight in value.items()}
 
 
 def read_topics(settings: Settings) -> Topics:
     """Read both settings; raise SettingsError for a name or share that cannot be."""
-    concepts = tuple(filter(None, (name.strip() for name in settings.concepts.split(","))))
+    concepts = tuple(split_list(settings.concepts))
     if settings.teacher_model == BUILTIN_TEACHER:
         from autotrain.generate.builtin import CONCEPTS
 
         for name in concepts:
             _require(name, CONCEPTS, "CONCEPTS", "the builtin teacher knows")
     shares: dict[TaskType, float] = {}
-    for word in filter(None, (part.strip() for part in settings.task_types.split(","))):
+    for word in split_list(settings.task_types):
         name, _, share = word.partition("=")
         _require(name, get_args(TaskType), "TASK_TYPES", "there are")
         try:

@@ -46,6 +46,10 @@ class RunPaths:
     def responses(self, round_number: int) -> Path:
         return self.data / f"responses_round_{round_number}.jsonl"
 
+    def focus(self, round_number: int) -> Path:
+        """What a round is to practise more: {concept or task type: weight}."""
+        return self.data / f"focus_round_{round_number}.json"
+
     def raw(self, round_number: int) -> Path:
         return self.data / f"raw_round_{round_number}.jsonl"
 

@@ -16,6 +16,7 @@ import psutil
 from autotrain.config import Settings, add_flags, find_key, from_flags, load, require_teacher, resolve
 from autotrain.errors import AutotrainError, SettingsError
 from autotrain.files import replace_link, replace_text
+from autotrain.generate.prices import check_budget
 from autotrain.generate.topics import read_topics
 from autotrain.run.control import write_request
 from autotrain.run.journal import Journal
@@ -24,6 +25,8 @@ from autotrain.run.plan import plan_text
 from autotrain.run.state import StageRecord, State, load_state, save_state, timestamp
 from autotrain.run.summary import summary_text
 
+# Settings that a resumed run may be given anew, by flag: how much is asked for, how fast and for how much.
+CHANGEABLE = ("samples_per_round", "max_cost_usd", "max_tokens", "teacher_concurrency", "teacher_timeout")
 LINKS = ("data", "eval", "best_adapter")
 LOCK_SECONDS = 10
 
@@ -38,13 +41,15 @@ def main(argv: Sequence[str] | None = None) -> int:
         settings = resolve(source)
         out = OutPaths(settings.out_dir.absolute())
         if options.resume is not None:
-            given = ", ".join(name.upper() for name in source.values if name != "out_dir")
-            if given:
-                raise SettingsError(f"--resume goes on with the run's own settings; leave out {given}")
+            fixed = ", ".join(name.upper() for name in source.values if name not in ("out_dir", *CHANGEABLE))
+            if fixed:
+                raise SettingsError(f"--resume goes on with the run's own settings; leave out {fixed}")
             run = _find_run(out, options.resume)
-            settings = load(run.config)
+            changes = {name: getattr(settings, name) for name in source.values if name in CHANGEABLE}
+            settings = load(run.config).model_copy(update=changes)
         require_teacher(settings, find_key())
         read_topics(settings)
+        check_budget(settings)
         if options.dry_run:
             print(plan_text(settings))
             return 0
@@ -52,7 +57,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         lock = _lock(out)
         if options.resume is None:
             run = _create(out, settings)
-        elif not _reopen(out, run):
+        elif not _reopen(out, run, settings):
             print(f"{run.root.name} is already complete\n\n{summary_text(run)}")
             return 0
     except AutotrainError as error:
@@ -178,16 +183,21 @@ def _create(out: OutPaths, settings: Settings) -> RunPaths:
     return run
 
 
-def _reopen(out: OutPaths, run: RunPaths) -> bool:
-    """Make a run that stopped ready to go on; False if it is complete."""
+def _reopen(out: OutPaths, run: RunPaths, settings: Settings) -> bool:
+    """Make a run that stopped ready to go on with `settings`; False if it is complete."""
     journal = Journal(run)
     journal.reconcile()
     if journal.state.status == "completed":
         return False
+    before = load(run.config)
+    changed = [name for name in CHANGEABLE if getattr(before, name) != getattr(settings, name)]
+    if changed:
+        replace_text(run.config, settings.to_json())
     write_request(run.control, "run")
     journal.state.pid = os.getpid()
     journal.set_status("running")
-    journal.record("pipeline_start", f"resumed in round {max(journal.state.current_round, 1)}")
+    words = "".join(f", {name.upper()} = {getattr(settings, name)}" for name in changed)
+    journal.record("pipeline_start", f"resumed in round {max(journal.state.current_round, 1)}{words}")
     _link(out, run)
     return True
 

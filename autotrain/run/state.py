@@ -63,9 +63,10 @@ class State(BaseModel):
         return record is not None and record.status == "completed"
 
 
-def timestamp() -> str:
-    """Now, as every file of a run writes it: ISO 8601, UTC."""
-    return datetime.now(timezone.utc).isoformat(timespec="milliseconds")
+def timestamp(at: float | None = None) -> str:
+    """A moment (seconds since 1970; none: now) as every file of a run writes it: ISO 8601, UTC."""
+    moment = datetime.now(timezone.utc) if at is None else datetime.fromtimestamp(at, timezone.utc)
+    return moment.isoformat(timespec="milliseconds")
 
 
 def load_state(path: Path) -> State:

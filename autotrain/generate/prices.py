@@ -1,0 +1,95 @@
+"""What tokens cost, where somebody wrote it down."""
+
+from collections.abc import Sequence
+from datetime import date
+from importlib.resources import files
+from pathlib import Path
+from typing import Annotated
+from urllib.parse import urlsplit
+
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+
+from autotrain.config import BUILTIN_TEACHER, Settings, split_list
+from autotrain.errors import SettingsError
+
+OPENAI_URL = "https://api.openai.com/v1"
+
+Dollars = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+
+
+class Price(BaseModel):
+    """US dollars per million tokens; cached input costs as much as other input where nothing else is said."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    input: Dollars
+    output: Dollars
+    cached_input: Dollars | None = None
+
+    def cost(self, input_tokens: int, output_tokens: int, cached_tokens: int = 0) -> float:
+        """US dollars for a request; `cached_tokens` are among the input tokens."""
+        cached = self.input if self.cached_input is None else self.cached_input
+        fresh = input_tokens - cached_tokens
+        return (fresh * self.input + cached_tokens * cached + output_tokens * self.output) / 1e6
+
+
+class PriceList(BaseModel):
+    """What the models of one server cost, as of a day."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    server: str
+    as_of: date
+    source: str = ""
+    models: dict[str, Price]
+
+
+def find_price(model: str, url: str, lists: Sequence[PriceList]) -> Price | None:
+    """The price of a model at a server, from the first list that has it."""
+    served = (prices.models for prices in lists if prices.server.lower() == server_of(url))
+    return next((models[model] for models in served if model in models), None)
+
+
+def load_prices(extra: Path | None = None) -> list[PriceList]:
+    """The prices of the file `extra`, then ours. Raises SettingsError naming what is wrong with the file."""
+    ours = _read(files("autotrain.generate").joinpath("prices.yaml").read_text(encoding="utf-8"))
+    if extra is None:
+        return ours
+    from ruamel.yaml.error import YAMLError
+
+    try:
+        return _read(extra.read_text(encoding="utf-8")) + ours
+    except (OSError, UnicodeDecodeError, YAMLError) as error:
+        raise SettingsError(f"TEACHER_PRICES = {extra}: cannot be read: {' '.join(str(error).split())}") from None
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(str(part) for part in first["loc"])
+        raise SettingsError(
+            f"TEACHER_PRICES = {extra}: {place or 'the file'}: {first['msg']}; it is a list of servers with "
+            "server, as_of and models, as in autotrain/generate/prices.yaml"
+        ) from None
+
+
+def check_budget(settings: Settings) -> None:
+    """Raise SettingsError if a run's cost is bounded and not known for every server, or its prices are not readable."""
+    lists = load_prices(Path(settings.teacher_prices) if settings.teacher_prices else None)
+    if settings.max_cost_usd is None or settings.teacher_model == BUILTIN_TEACHER:
+        return
+    for url in split_list(settings.teacher_base_url) or [OPENAI_URL]:
+        if find_price(settings.teacher_model, url, lists) is None:
+            raise SettingsError(
+                f"MAX_COST_USD = {settings.max_cost_usd:g}: the price of {settings.teacher_model} at "
+                f"{server_of(url)} is not known; name a file with it in TEACHER_PRICES (its form is that of "
+                "autotrain/generate/prices.yaml), or bound the run by MAX_TOKENS"
+            )
+
+
+def server_of(url: str) -> str:
+    """Host and port of an address, without a name or password that may be in it."""
+    return urlsplit(url).netloc.rpartition("@")[2].lower()
+
+
+def _read(text: str) -> list[PriceList]:
+    from ruamel.yaml import YAML
+
+    return TypeAdapter(list[PriceList]).validate_python(YAML(typ="safe", pure=True).load(text) or [])
