@@ -40,6 +40,53 @@ def formulas(dice: Dice) -> list[Any]:
             formula(1), formula(4)]  # fmt: skip
 
 
+def csv_texts(dice: Dice) -> list[Any]:
+    rows = [[f"{dice.one(NAMES)},{dice.whole(0, 30)},{dice.one(WORDS)}" for _ in range(size)] for size in (2, 0, 1, 3, 4, 2)]
+    return ["\n".join([header, *lines]) for header, lines in zip(
+        ["name,count,note", "name,count,note", "name,count,word", "name,count,tag", "name,count,note", "name,count,x"], rows, strict=True
+    )]  # fmt: skip
+
+
+def urls(dice: Dice) -> list[Any]:
+    page = dice.one(WORDS[:10])
+    one, two, three = dice.some(("example.org", "shop.test", "a.b.test", "docs.test", "localhost"), 3)
+    return [
+        f"https://{one}/{page}?q={dice.whole(1, 99)}&lang={dice.one(('de', 'en', 'ja'))}", f"http://{two}", f"https://{three}/",
+        f"http://{two}:8080/{page}/{dice.whole(1, 9)}", f"https://{one}?x=1", f"http://{three}/a//{page}/?k=v&k={dice.whole(2, 9)}",
+        f"https://{two}/{page}/index.html", f"http://{one}:80?z=%20",
+    ]  # fmt: skip
+
+
+def logs(dice: Dice) -> list[Any]:
+    """Lines of a time, a level and a message."""
+    texts = ("disk full", "started", "user été logged in", "retry 3", "no route", "saved 12 files")
+
+    def entry(hour: int) -> str:
+        return f"{hour:02d}:{dice.whole(0, 59):02d} {dice.one(('INFO', 'ERROR', 'WARN', 'INFO'))} {dice.one(texts)}"
+
+    return ["\n".join(entry(hour) for hour in sorted(dice.whole(7, 12) for _ in range(size))) for size in (3, 0, 1, 4, 2, 5)]
+
+
+def paths(dice: Dice) -> list[Any]:
+    one, two = dice.some(WORDS, 2)
+    return [f"{one}/{two}.txt", two, f"/{one}/{two}/photo.tar.gz", "", f"{one}/", f"/{two}.py", f"{one}.d/{two}", f"a/{one}/b/{two}.MD"]
+
+
+def addresses(dice: Dice) -> list[Any]:
+    made = [f"{dice.whole(1, 254)}.{dice.whole(0, 255)}.{dice.whole(0, 255)}.{dice.whole(1, 254)}" for _ in range(4)]
+    return [made[0], "0.0.0.0", f"10.{dice.whole(0, 9)}.0.{dice.whole(1, 9)}", *made[1:], "255.255.255.255", "192.168.0.1"]
+
+
+def mixed_texts(dice: Dice) -> list[Any]:
+    """Texts with numbers, tags, mentions and dates in them."""
+    day = f"{dice.whole(1990, 2030)}-{dice.whole(1, 12):02d}-{dice.whole(1, 28):02d}"
+    return [
+        f"order {dice.whole(10, 99)} of {day}, {dice.whole(1, 9)} items", "", f"#sale @{dice.one(WORDS[:8])} now  #top_{dice.whole(1, 9)}",
+        f"Zoë paid {dice.whole(100, 999)}€ to @ann", f"{dice.whole(1, 9)}-{dice.whole(1, 9)} and -{dice.whole(10, 50)}", f"from {day} to 2024-02-29",
+        "no digits here", "AB12",
+    ]  # fmt: skip
+
+
 def graphs(dice: Dice, both_ways: bool = False, forward: bool = False) -> list[Any]:
     """Neighbours of the nodes A to E; `forward` leaves out cycles, `both_ways` gives undirected graphs."""
 
@@ -107,6 +154,16 @@ def intervals(dice: Dice) -> list[Any]:
     for size in (3, 0, 1, 4, 2, 5, 3, 4):
         starts = [dice.whole(0, 20) for _ in range(size)]
         rows.append([(start, start + dice.whole(1, 7)) for start in starts])
+    return rows
+
+
+def rotated(dice: Dice) -> list[Any]:
+    """Ascending lists of different integers, some of them moved from the start to the end."""
+    rows = []
+    for size in (4, 0, 1, 5, 2, 6, 3):
+        row = sorted(dice.some(range(-5, 20), size))
+        cut = dice.whole(0, max(0, size - 1))
+        rows.append(row[cut:] + row[:cut])
     return rows
 
 
