@@ -30,6 +30,8 @@ _WITHOUT_A_GPU: dict[str, Any] = {
     "teacher_model": BUILTIN_TEACHER,
     "concepts": "list_numbers, word_list, characters, dict_values, pair_scores, "
     "sum, count, collect, maximum, minimum, any, every, first, mapping, average",
+    "task_types": "algorithm_implementation=35, code_completion=20, bug_fixing=20, refactoring=12, "
+    "code_review=8, code_explanation=5",
     "device": "cpu",
     "seq_len": 384,
     "batch_size": 4,

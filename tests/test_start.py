@@ -190,6 +190,17 @@ def test_resume_takes_no_other_settings(out: OutPaths, capsys: pytest.CaptureFix
     assert "leave out TEACHER_MODEL, ROUNDS" in error
 
 
+def test_resume_takes_a_higher_bound_and_writes_it_down(out: OutPaths) -> None:
+    run = made(out)
+    finish(run.root, 4)
+    assert begin(out, "--resume", "--max-tokens", "9000", "--samples", "7").returncode == 0
+    settings = load(run.config)
+    assert (settings.max_tokens, settings.samples_per_round) == (9000, 7)
+    assert events(run)[-1] == ("pipeline_start", "resumed in round 1, SAMPLES_PER_ROUND = 7, MAX_TOKENS = 9000")
+    assert begin(out, "--resume").returncode == 0
+    assert load(run.config).max_tokens == 9000
+
+
 def test_a_run_that_is_not_there_is_told_with_those_that_are(out: OutPaths, capsys: pytest.CaptureFixture[str]) -> None:
     words = ["--out-dir", str(out.root), "--resume"]
     assert start.main(words) == 2

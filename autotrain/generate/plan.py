@@ -1,10 +1,12 @@
 """What the teacher is going to be asked: task type × concept × difficulty × style, drawn from the seed."""
 
 import random
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
+from itertools import count as counting
 from typing import TypeVar, get_args
 
 from autotrain.sample import Difficulty, TaskType
@@ -81,19 +83,54 @@ def plan_requests(
     focus = focus or {}
     types = {name: share * focus.get(name, 1.0) for name, share in (shares or TASK_SHARES).items()}
     about = {name: focus.get(name, 1.0) for name in concepts or load_concepts()}
-    task_types, drawn_concepts = _in_shares(types, rng), _in_shares(about, rng)
     return [
         Request(
             index=index,
             round_number=round_number,
-            task_type=next(task_types),
-            concept=next(drawn_concepts),
+            task_type=task_type,
+            concept=concept,
             difficulty=rng.choice(get_args(Difficulty)),
             style=rng.choice(STYLES),
             count=min(samples_per_request, count - start),
         )
-        for index, start in enumerate(range(0, count, samples_per_request))
+        for index, (start, (task_type, concept)) in enumerate(
+            zip(range(0, count, samples_per_request), _draw_cells(types, about, rng), strict=False)
+        )
     ]
+
+
+def _draw_cells(
+    types: Mapping[TaskType, float], about: Mapping[str, float], rng: random.Random
+) -> Iterator[tuple[TaskType, str]]:
+    """Yield cells so that every stretch has about its shares, where independent draws would clump.
+
+    The next type is the one that lacks most of its share so far; the concept the one that lacks most of its
+    share of all cells and of this type's. Two cycles side by side would miss most cells: their periods lock.
+    """
+    type_shares, concept_shares = _normalized(types), _normalized(about)
+    luck = {name: rng.random() * 1e-3 for name in (*type_shares, *concept_shares)}
+    used: Counter[object] = Counter()
+    for drawn in counting(1):
+        task_type = max(type_shares, key=lambda name: drawn * type_shares[name] - used[name] + luck[name])
+        used[task_type] += 1
+        of_type = used[task_type]
+
+        def lacks(name: str, drawn: int = drawn, task_type: TaskType = task_type, of_type: int = of_type) -> float:
+            missing = (drawn + of_type) * concept_shares[name] - used["concept", name] - used[task_type, name]
+            return missing + luck[name]
+
+        concept = max(concept_shares, key=lacks)
+        used["concept", concept] += 1
+        used[task_type, concept] += 1
+        yield task_type, concept
+
+
+def _normalized(weights: Mapping[Name, float]) -> dict[Name, float]:
+    wanted = {name: weight for name, weight in weights.items() if weight > 0}
+    if not wanted:
+        raise ValueError(f"nothing is wanted: no weight of {', '.join(weights)} is above 0")
+    total = sum(wanted.values())
+    return {name: weight / total for name, weight in wanted.items()}
 
 
 @cache
@@ -101,18 +138,3 @@ def load_concepts() -> list[str]:
     """The programming concepts that tasks are drawn from."""
     text = files("autotrain.generate").joinpath("concepts.txt").read_text(encoding="utf-8")
     return [line for line in text.splitlines() if line]
-
-
-def _in_shares(weights: Mapping[Name, float], rng: random.Random) -> Iterator[Name]:
-    """Yield names so that every stretch has about their shares, where independent draws would clump."""
-    wanted = {name: weight for name, weight in weights.items() if weight > 0}
-    if not wanted:
-        raise ValueError(f"nothing is wanted: no weight of {', '.join(weights)} is above 0")
-    total = sum(wanted.values())
-    credit = {name: rng.random() * weight for name, weight in wanted.items()}
-    while True:
-        for name, weight in wanted.items():
-            credit[name] += weight
-        chosen = max(credit, key=credit.__getitem__)
-        credit[chosen] -= total
-        yield chosen

@@ -1,0 +1,218 @@
+"""Stage 01 with a server as teacher: killed, out of budget, steered, and always truthful about what it took."""
+
+import json
+import os
+import random
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+from teacher_server import TeacherServer, good, slow
+from test_stages import SCRIPTS, in_run, lines, make_run, stage
+
+from autotrain.run.paths import RunPaths
+from autotrain.run.state import load_state
+
+SCRIPT = "01_teacher_generate.py"
+
+
+def asking(server: TeacherServer, folder: Path, **changes: Any) -> RunPaths:
+    return make_run(folder, teacher_model="test-teacher", teacher_base_url=server.base_url, **changes)
+
+
+def change(paths: RunPaths, **changes: Any) -> None:
+    stored = json.loads(paths.config.read_text(encoding="utf-8"))
+    paths.config.write_text(json.dumps({**stored, **changes}), encoding="utf-8")
+
+
+def priced(server: TeacherServer, folder: Path) -> Path:
+    """Prices that make a reply of the server (100 tokens in, 50 out) cost $0.20."""
+    path = folder / "prices.yaml"
+    path.write_text(
+        f"- server: {urlsplit(server.base_url).netloc}\n  as_of: 2026-11-01\n"
+        "  models:\n    test-teacher: {input: 1000, output: 2000}\n"
+    )
+    return path
+
+
+def test_killed_at_any_moment_it_goes_on_and_pays_only_what_was_under_way_twice(tmp_path: Path) -> None:
+    concurrency = 4
+    size = {"samples_per_round": 48, "samples_per_request": 2, "teacher_concurrency": concurrency}
+    with TeacherServer(then=slow(0.05)) as server:
+        calm = asking(server, tmp_path / "calm", **size)
+        assert in_run(SCRIPT, calm).returncode == 0
+        undisturbed = server.count
+    luck = random.Random(5)
+    with TeacherServer(then=slow(0.05)) as server:
+        paths = asking(server, tmp_path / "killed", **size)
+        kills = 0
+        for _ in range(8):
+            command = [sys.executable, str(SCRIPTS / SCRIPT), "--run", str(paths.root), "--round", "1"]
+            process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+            before, deadline = server.count, time.monotonic() + 20
+            while server.count == before and process.poll() is None and time.monotonic() < deadline:
+                time.sleep(0.005)
+            time.sleep(luck.uniform(0, 0.15))
+            kills += process.poll() is None
+            process.kill()
+            process.wait()
+        done = in_run(SCRIPT, paths)
+        assert done.returncode == 0, done.stderr
+        assert kills >= 3
+        assert server.count <= undisturbed + kills * concurrency
+        assert load_state(paths.state).usage["requests_sent"] >= server.count, "what a kill hid is found in the ledger"
+    assert paths.raw(1).read_bytes() == calm.raw(1).read_bytes()
+
+
+def test_a_bound_on_the_cost_ends_the_stage_with_what_was_paid_for(tmp_path: Path) -> None:
+    with TeacherServer(then=slow(0.01)) as server:
+        paths = asking(
+            server,
+            tmp_path,
+            samples_per_round=40,
+            samples_per_request=2,
+            teacher_max_tokens=64,
+            teacher_prices=str(priced(server, tmp_path)),
+            max_cost_usd=9.0,
+        )
+        done = in_run(SCRIPT, paths)
+        assert done.returncode == 4
+        assert "MAX_COST_USD = 9" in done.stderr
+        assert "--resume" in done.stderr
+        state = load_state(paths.state)
+        assert state.status == "refused"
+        assert state.usage["estimated_cost_usd"] == pytest.approx(0.2 * server.count)
+        assert state.usage["estimated_cost_usd"] <= 9
+        kept = lines(paths.raw(1))
+        assert len(kept) == 2 * server.count == state.counters["teacher_generated"] > 0
+        checked = stage("02_validate.py", "--input", paths.raw(1), "--output", tmp_path / "clean.jsonl")
+        assert checked.returncode == 0, checked.stderr
+        paid = server.count
+        change(paths, max_cost_usd=100.0)
+        assert in_run(SCRIPT, paths).returncode == 0
+        assert server.count == 20 > paid
+    state = load_state(paths.state)
+    assert state.counters["teacher_generated"] == len(lines(paths.raw(1))) == 40
+    assert state.usage["estimated_cost_usd"] == pytest.approx(0.2 * 20)
+
+
+def test_the_bound_is_one_for_all_rounds(tmp_path: Path) -> None:
+    with TeacherServer() as server:
+        paths = asking(server, tmp_path, samples_per_round=8, teacher_max_tokens=64, max_tokens=10_000)
+        assert in_run(SCRIPT, paths).returncode == 0
+        second = stage(SCRIPT, "--run", paths.root, "--round", 2)
+        assert second.returncode == 0, second.stderr
+        assert load_state(paths.state).usage["input_tokens"] == 100 * server.count == 400
+        change(paths, max_tokens=1000)
+        third = stage(SCRIPT, "--run", paths.root, "--round", 3)
+        assert third.returncode == 4
+        assert "up to 600 are spent" in third.stderr
+    assert server.count == 4
+
+
+def test_a_round_is_steered_by_its_focus_and_told_what_came_before(tmp_path: Path) -> None:
+    with TeacherServer() as server:
+        topics = {"concepts": "sets, dictionaries", "task_types": "bug_fixing=1,refactoring=1"}
+        paths = asking(server, tmp_path, samples_per_round=80, samples_per_request=2, **topics)
+        assert in_run(SCRIPT, paths).returncode == 0
+        first = len(server.requests)
+        paths.focus(2).write_text(json.dumps({"refactoring": 9, "sets": 3}))
+        done = stage(SCRIPT, "--run", paths.root, "--round", 2)
+        assert done.returncode == 0, done.stderr
+        assert "more of refactoring, sets" in done.stdout
+    asked = [request["messages"][1]["content"] for request in server.requests]
+    assert not any("Do not repeat" in words for words in asked[:first])
+    assert all("Do not repeat" in words for words in asked[first:])
+    samples = [sample["metadata"] for sample in lines(paths.raw(2))]
+    assert sum(one["task_type"] == "refactoring" for one in samples) == 72
+    assert sum(one["concepts"][0] == "sets" for one in samples) == 60
+    assert paths.raw(1).read_bytes() != paths.raw(2).read_bytes()
+
+
+def test_a_focus_that_is_none_is_told_by_name(tmp_path: Path) -> None:
+    paths = make_run(tmp_path, teacher_model="builtin", samples_per_round=4)
+    for content, words in (("{", "cannot be read"), ("[]", "no JSON object"), ('{"sets": -1}', "'sets' is -1")):
+        paths.focus(1).write_text(content)
+        done = in_run(SCRIPT, paths)
+        assert done.returncode == 1
+        assert words in done.stderr
+        assert not paths.raw(1).exists()
+
+
+def test_the_builtin_teacher_follows_a_focus_too(tmp_path: Path) -> None:
+    paths = make_run(tmp_path, teacher_model="builtin", samples_per_round=100)
+    paths.focus(1).write_text(json.dumps({"refactoring": 50}))
+    assert in_run(SCRIPT, paths).returncode == 0
+    assert sum(one["metadata"]["task_type"] == "refactoring" for one in lines(paths.raw(1))) > 60
+
+
+@pytest.mark.parametrize(
+    ("flags", "words"),
+    [
+        (["--max-cost-usd", "5"], "the price of test-teacher at 127.0.0.1"),
+        (["--teacher-prices", "nonesuch.yaml"], "TEACHER_PRICES = nonesuch.yaml: cannot be read"),
+        (["--teacher-base-url", "localhost:8000"], "'localhost:8000' is no address"),
+        (["--max-cost-usd", "-1"], "allowed is a number above 0"),
+    ],
+)
+def test_a_budget_that_cannot_be_kept_is_refused_before_anything_is_sent(
+    tmp_path: Path, flags: list[str], words: str
+) -> None:
+    with TeacherServer() as server:
+        settings = ["--teacher", "test-teacher", "--samples", 4, "--teacher-base-url", server.base_url, *flags]
+        done = stage(SCRIPT, "--output", tmp_path / "out.jsonl", *settings)
+        assert done.returncode == 2
+        assert words in done.stderr
+        assert server.count == 0
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_progress_tells_tokens_cost_rate_and_time_left(tmp_path: Path) -> None:
+    with TeacherServer(then=slow(0.4)) as server:
+        paths = asking(
+            server, tmp_path, samples_per_round=12, teacher_concurrency=1, teacher_prices=str(priced(server, tmp_path)),
+            samples_per_request=2,
+        )  # fmt: skip
+        assert in_run(SCRIPT, paths).returncode == 0
+    events = lines(paths.events)
+    messages = [event["message"] for event in events if event["event_type"] == "progress"]
+    assert any("tokens, $" in words and "samples/s" in words and "left" in words for words in messages), messages
+    assert len(messages) <= 6, "at most one event a second"
+
+
+def test_a_stop_is_followed_within_seconds_and_keeps_what_came(tmp_path: Path) -> None:
+    with TeacherServer(then=slow(0.3)) as server:
+        paths = asking(server, tmp_path, samples_per_round=200, samples_per_request=2, teacher_concurrency=2)
+        command = [sys.executable, str(SCRIPTS / SCRIPT), "--run", str(paths.root), "--round", "1"]
+        process = subprocess.Popen(command, env={**os.environ})
+        while server.count < 4:
+            time.sleep(0.02)
+        subprocess.run([sys.executable, "-c", STOP, str(paths.control)], check=True)
+        started = time.monotonic()
+        assert process.wait(timeout=20) == 3
+        assert time.monotonic() - started < 6
+    assert load_state(paths.state).usage["requests_sent"] == server.count
+
+
+STOP = """
+import sys
+from pathlib import Path
+from autotrain.run.control import write_request
+write_request(Path(sys.argv[1]), "stop")
+"""
+
+
+def test_good_samples_of_every_task_type_survive_validation_and_gate(tmp_path: Path) -> None:
+    with TeacherServer(then=good) as server:
+        paths = asking(server, tmp_path, samples_per_round=72, samples_per_request=1, run_unit_tests=True)
+        for script in (SCRIPT, "02_validate.py", "03_unit_gate.py"):
+            done = in_run(script, paths)
+            assert done.returncode == 0, done.stderr
+    counters = load_state(paths.state).counters
+    assert counters.get("test_fail", 0) == 0, done.stdout
+    executed = {one["metadata"]["task_type"] for one in lines(paths.tested(1)) if one["metadata"]["gate"]["executed"]}
+    assert executed >= {"algorithm_implementation", "bug_fixing", "unit_test_generation", "agent_edit"}
