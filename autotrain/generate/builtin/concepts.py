@@ -6,9 +6,11 @@ from functools import partial
 from autotrain.generate.builtin import containers, decisions, machines, recursion
 from autotrain.generate.builtin.classic_arithmetic import ARITHMETIC_CLASSICS
 from autotrain.generate.builtin.classic_arrays import ARRAY_CLASSICS
+from autotrain.generate.builtin.classic_choices import CHOICE_CLASSICS
 from autotrain.generate.builtin.classic_collections import COLLECTION_CLASSICS
 from autotrain.generate.builtin.classic_formats import FORMAT_CLASSICS
 from autotrain.generate.builtin.classic_mathematics import MATHEMATICS_CLASSICS
+from autotrain.generate.builtin.classic_matrices import MATRIX_CLASSICS
 from autotrain.generate.builtin.classic_numbers import NUMBER_CLASSICS
 from autotrain.generate.builtin.classic_strings import STRING_CLASSICS
 from autotrain.generate.builtin.classic_texts import TEXT_CLASSICS
@@ -21,7 +23,7 @@ from autotrain.generate.builtin.sources import SOURCES
 
 CLASSICS = (
     *NUMBER_CLASSICS, *TEXT_CLASSICS, *COLLECTION_CLASSICS, *ARITHMETIC_CLASSICS, *MATHEMATICS_CLASSICS,
-    *STRING_CLASSICS, *WRITING_CLASSICS, *FORMAT_CLASSICS, *ARRAY_CLASSICS,
+    *STRING_CLASSICS, *WRITING_CLASSICS, *FORMAT_CLASSICS, *ARRAY_CLASSICS, *CHOICE_CLASSICS, *MATRIX_CLASSICS,
 )  # fmt: skip
 
 Builder = Callable[[Dice], Problem | None]

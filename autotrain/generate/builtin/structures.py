@@ -167,6 +167,15 @@ def rotated(dice: Dice) -> list[Any]:
     return rows
 
 
+def sorted_grids(dice: Dice) -> list[Any]:
+    """Matrices whose rows and columns ascend."""
+    rows = []
+    for height, width in ((3, 3), (1, 1), (2, 4), (4, 2), (1, 3), (3, 1), (2, 2)):
+        start = dice.whole(-5, 5)
+        rows.append([[start + 3 * i + 2 * j + i * j for j in range(width)] for i in range(height)])
+    return rows
+
+
 def boxes(dice: Dice) -> list[Any]:
     """Rectangles (left, top, right, bottom)."""
     corners = [(dice.whole(0, 5), dice.whole(0, 5)) for _ in range(8)]
