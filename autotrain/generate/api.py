@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 MOST_REQUESTS = 2
 # Requests that failed one after the other, each with all its retries, before the server counts as gone.
 FAILURES_IN_A_ROW = 10
-# The first request goes this much ahead: a server that will not serve, or not in this way, says so at once.
-HEAD_START_SECONDS = 0.1
+# One request, and twice as many after every such while: a server that will not serve, or not in this way, says so soon.
+DOUBLING_SECONDS = 0.03
 POLL_SECONDS = 0.2
 # How long a stop waits for replies under way, which have to be paid for anyway.
 GRACE_SECONDS = 3.0
@@ -206,14 +206,15 @@ def _ask_all(
         while under_way or (waiting and over_budget is None):
             with client.held():
                 should_stop()
-            ahead = time.monotonic() - started < HEAD_START_SECONDS and not harvest.replies
-            at_once = 1 if ahead else client.most_at_once
+            doublings = min(16, int((time.monotonic() - started) / DOUBLING_SECONDS))
+            at_once = min(client.most_at_once, 2**doublings)
             while over_budget is None and len(under_way) < at_once:
                 request = _next_ready(waiting, missing)
                 if request is None:
                     break
                 under_way[client.ask(request, harvest.recent(request))] = request
-            done, _ = wait(under_way, HEAD_START_SECONDS if ahead else POLL_SECONDS, FIRST_COMPLETED)
+            patience = POLL_SECONDS if at_once == client.most_at_once else DOUBLING_SECONDS
+            done, _ = wait(under_way, patience, FIRST_COMPLETED)
             for future in sorted(done, key=lambda future: under_way[future].index):
                 request = under_way.pop(future)
                 missing[request.cell, request.wave] -= 1
