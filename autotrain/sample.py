@@ -1,9 +1,10 @@
 """The one record that flows through every stage."""
 
+import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, NoReturn
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -28,6 +29,8 @@ Difficulty = Literal["easy", "medium", "hard"]
 TESTED_TYPES: frozenset[str] = frozenset(
     {"algorithm_implementation", "code_completion", "bug_fixing", "refactoring"}
 )
+# Those, and the ones whose answers are run in another way: as tests, and as edits of files.
+EXECUTED_TYPES: frozenset[str] = TESTED_TYPES | {"unit_test_generation", "agent_edit"}
 
 _FENCE = re.compile(r"^```[ \t]*([A-Za-z0-9_+-]*)[^`\n]*\n(.*?)^```[ \t\r]*$", re.DOTALL | re.MULTILINE)
 
@@ -78,6 +81,18 @@ def in_fence(code: str) -> str:
     """`code` as the one fenced block that code answers consist of."""
     body = code.strip("\r\n").rstrip()
     return f"```python\n{body}\n```"
+
+
+def strict_json(text: str) -> Any:
+    """The value of a text that is nothing but JSON; raise ValueError if it is more, less or else."""
+    try:
+        return json.loads(text.strip(), parse_constant=_refuse_constant)
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is no JSON value")
 
 
 def read_samples(path: Path) -> Iterator[tuple[int, Sample | BadLine]]:

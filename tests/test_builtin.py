@@ -4,19 +4,27 @@ import ast
 import builtins
 import json
 import os
+import re
 import subprocess
 import sys
 from collections import Counter
+from difflib import ndiff
+from typing import get_args
 
 import pytest
 
-from autotrain.generate.builtin import builtin_samples
+from autotrain.gate.edits import read_files
+from autotrain.gate.program import runnable_tests
+from autotrain.gate.sandbox import Limits
+from autotrain.gate.verify import verify_samples
+from autotrain.generate.builtin import builtin_samples, only
 from autotrain.generate.builtin.concepts import CONCEPT_SHARES
-from autotrain.generate.builtin.dice import Dice
-from autotrain.generate.builtin.mutation import OPERATORS, Text, find_edits
 from autotrain.generate.builtin.running import TooManySteps, with_limit
+from autotrain.generate.builtin.workspace import edits_between
 from autotrain.jsonl import to_line
-from autotrain.sample import TESTED_TYPES, Sample, fenced_code, parse_sample
+from autotrain.sample import TESTED_TYPES, Sample, TaskType, fenced_code, parse_sample
+from autotrain.train.render import user_message
+from autotrain.validate.schema import schema_problem
 
 COUNT = 600
 
@@ -84,12 +92,86 @@ def test_every_tested_answer_passes_its_tests(samples: list[Sample]) -> None:
     assert failing == []
 
 
-def test_tested_samples_have_several_assertions_and_the_others_none(samples: list[Sample]) -> None:
+def test_samples_with_tests_have_several_assertions_and_the_others_none(samples: list[Sample]) -> None:
     for sample in samples:
         if sample.metadata.task_type in TESTED_TYPES:
             assert 4 <= sample.tests.count("assert ") + sample.tests.count("raise Assertion") <= 8, sample.id
+        elif sample.metadata.task_type == "agent_edit":
+            assert sample.tests.count("assert ") + sample.tests.count("raise Assertion") >= 3, sample.id
         else:
             assert sample.tests == ""
+
+
+def test_written_tests_pass_on_the_code_and_fail_on_every_mutant(samples: list[Sample]) -> None:
+    writing = [sample for sample in samples if sample.metadata.task_type == "unit_test_generation"]
+    styles = Counter("def test_" in sample.output for sample in writing)
+    assert len(styles) == 2
+    for sample in writing:
+        tests = runnable_tests(code_of(sample))
+        mutants = (sample.metadata.model_extra or {})["mutants"]
+        assert tests is not None
+        assert passes(sample.input, tests), sample.id
+        assert 1 <= len(mutants) <= 3
+        assert not any(passes(mutant, tests) for mutant in mutants), sample.id
+
+
+def test_documentation_adds_a_docstring_and_nothing_else(samples: list[Sample]) -> None:
+    documented = [sample for sample in samples if sample.metadata.task_type == "documentation"]
+    assert any("Args:" in sample.output for sample in documented)
+    assert any("Args:" not in sample.output for sample in documented)
+    for sample in documented:
+        assert '"""' not in sample.input
+        before, after = sample.input.splitlines(), code_of(sample).splitlines()
+        added = [line.removeprefix("+ ") for line in ndiff(before, after) if line.startswith(("+ ", "- "))]
+        assert '"""' in added[0]
+        assert added[-1].endswith('"""')
+
+
+def test_the_executed_types_pass_the_gate_in_the_sandbox() -> None:
+    kinds: dict[TaskType, float] = {"unit_test_generation": 1, "agent_edit": 2, "documentation": 1}
+    made = list(builtin_samples(60, 7, 1, only((), kinds)))
+    verdicts = verify_samples(made, Limits(), execute=True)
+    assert [verdict.reason for verdict in verdicts] == ["ok"] * len(made)
+    assert all(verdict.correct for verdict in verdicts)
+    for sample, verdict in zip(made, verdicts, strict=True):
+        executed = sample.metadata.task_type != "documentation"
+        assert verdict.passed is (True if executed else None)
+        assert schema_problem(sample) is None
+    assert {(sample.metadata.model_extra or {}).get("edit") for sample in made} >= {"fix", "write", "rename", "change"}
+
+
+@pytest.mark.parametrize("kind", ["unit_test_generation", "documentation", "agent_edit"])
+def test_tasks_are_put_in_many_words(kind: TaskType) -> None:
+    made = builtin_samples(80, 3, 1, only((), {kind: 1}))
+    openings = Counter(re.sub(r"`[^`]*`", "", sample.instruction)[:16] for sample in made)
+    assert len(openings) >= 6
+
+
+def test_the_prompt_of_an_edit_holds_the_files_and_the_form_of_the_answer(samples: list[Sample]) -> None:
+    edits = [sample for sample in samples if sample.metadata.task_type == "agent_edit"]
+    assert Counter(len(read_files(sample.input)) for sample in edits).keys() == {1, 2, 3}
+    for sample in edits:
+        prompt = user_message(sample)
+        assert all(word in prompt for word in ('"edits"', '"path"', '"search"', '"replace"', "# file: "))
+        assert sample.metadata.entry_point in prompt
+        assert "assert" not in prompt
+
+
+def test_an_edit_replaces_the_smallest_stretch_that_is_unique() -> None:
+    before = {"a.py": "x = 1\ny = 2\nx = 1\nz = 3\n", "b.py": "import a\n"}
+
+    def edits(text: str) -> list[tuple[str, str]]:
+        made = edits_between(before, {**before, "a.py": text})
+        assert all(edit["path"] == "a.py" for edit in made)
+        return [(edit["search"], edit["replace"]) for edit in made]
+
+    assert edits("x = 1\ny = 5\nx = 1\nz = 3\n") == [("y = 2", "y = 5")]
+    assert edits("x = 1\ny = 2\nx = 4\nz = 3\n") == [("y = 2\nx = 1", "y = 2\nx = 4")]
+    # Lines that go, or that are new, need one beside them to be found by.
+    assert edits("x = 1\nx = 1\nz = 3\n") == [("x = 1\ny = 2", "x = 1")]
+    assert edits("x = 1\ny = 2\nx = 1\nw = 0\nz = 3\n") == [("z = 3", "w = 0\nz = 3")]
+    # Each edit is unique in the file as the ones before it left it.
+    assert edits("y = 2\ny = 2\nx = 1\nz = 4\n") == [("x = 1\ny = 2", "y = 2\ny = 2"), ("z = 3", "z = 4")]
 
 
 def test_every_buggy_input_fails_and_every_clumsy_input_passes(samples: list[Sample]) -> None:
@@ -111,7 +193,7 @@ def test_a_completion_starts_with_its_stub(samples: list[Sample]) -> None:
 
 def test_code_answers_define_the_entry_point(samples: list[Sample]) -> None:
     for sample in samples:
-        if sample.metadata.response_format == "code":
+        if sample.metadata.response_format == "code" and sample.metadata.task_type != "unit_test_generation":
             names = [getattr(node, "name", "") for node in ast.parse(code_of(sample)).body]
             assert sample.metadata.entry_point in names
 
@@ -129,23 +211,9 @@ def test_a_review_names_the_line_that_was_changed(samples: list[Sample]) -> None
             assert quoted[0] in line, sample.id
 
 
-def test_an_edit_changes_only_the_line_it_names() -> None:
-    source = (
-        "def f(xs, k):\n    total = 0\n    for x in xs:\n        if x > k and x % 2 == 0:\n"
-        "            total += x * min(x, k)\n    return total\n"
-    )
-    edits = find_edits(Dice("edits"), Text(source), visible=True)
-    assert len({edit.operator for edit in edits}) >= 10
-    for edit in edits:
-        before, after = source.splitlines(), edit.apply(source).splitlines()
-        assert len(before) == len(after)
-        assert [number for number in range(len(before)) if before[number] != after[number]] == [edit.line - 1]
-
-
 def test_the_bugs_are_of_many_kinds(samples: list[Sample]) -> None:
     planted = Counter((sample.metadata.model_extra or {}).get("mutation") for sample in samples)
     assert len(planted) >= 12
-    assert len({operator for operators in OPERATORS.values() for operator in operators}) >= 18
 
 
 def test_no_sample_occurs_twice_and_few_resemble_another(samples: list[Sample]) -> None:
@@ -158,14 +226,22 @@ def test_no_sample_occurs_twice_and_few_resemble_another(samples: list[Sample]) 
 
 
 def test_most_answers_have_a_structure_of_their_own(samples: list[Sample]) -> None:
-    codes = [code_of(sample) for sample in samples if sample.metadata.response_format == "code"]
+    others = ("unit_test_generation",)  # tests all have the same few shapes
+    codes = [
+        code_of(sample)
+        for sample in samples
+        if sample.metadata.response_format == "code" and sample.metadata.task_type not in others
+    ]
     assert len(set(map(structure, codes))) >= 0.6 * len(codes)
 
 
 def test_the_mix_of_tasks_and_concepts(samples: list[Sample]) -> None:
     types = Counter(sample.metadata.task_type for sample in samples)
-    assert 0.28 < types["algorithm_implementation"] / COUNT < 0.42
-    assert 0.02 < types["code_explanation"] / COUNT < 0.09
+    assert set(types) == set(get_args(TaskType))
+    assert 0.18 < types["algorithm_implementation"] / COUNT < 0.32
+    assert 0.015 < types["code_explanation"] / COUNT < 0.07
+    for kind in ("unit_test_generation", "documentation", "agent_edit"):
+        assert types[kind] > 0.04 * COUNT
     assert len(CONCEPT_SHARES) >= 60
     assert {sample.metadata.concepts[0] for sample in samples} <= set(CONCEPT_SHARES)
     assert len({sample.metadata.concepts[0] for sample in samples}) >= 50

@@ -21,7 +21,7 @@ CODE = "def add(a, b):\n    return a + b"
 
 
 def sample(number: int = 1, **changes: Any) -> Sample:
-    known = {"task_type", "response_format", "entry_point", "concepts"}
+    known = {"task_type", "response_format", "entry_point", "concepts", "mutants"}
     metadata: dict[str, Any] = {
         "task_type": "algorithm_implementation",
         "response_format": "code",
@@ -148,9 +148,7 @@ def test_no_output_holds_the_secret_of_a_dropped_sample(
     line = json.dumps(sample(1, **changes).to_json())
     write_raw(tmp_path, sample(2), lines=line + "\n")
     assert validate().kept == 1
-    assert (
-        GITHUB[4:] not in (tmp_path / "rejected.jsonl").read_text() + (tmp_path / "clean.jsonl").read_text()
-    )
+    assert GITHUB[4:] not in (tmp_path / "rejected.jsonl").read_text() + (tmp_path / "clean.jsonl").read_text()
     (reject,) = rejected(tmp_path)
     assert "sample" not in reject
     assert "github" in reject["withheld"]
@@ -196,6 +194,26 @@ def test_a_missing_file_is_named(tmp_path: Path, validate: Validate) -> None:
 # Content
 
 
+WRITTEN: dict[str, Any] = {
+    "task_type": "unit_test_generation",
+    "input": CODE,
+    "output": in_fence("assert add(1, 2) == 3"),
+    "tests": "",
+}
+EDITED: dict[str, Any] = {
+    "task_type": "agent_edit",
+    "response_format": "json",
+    "input": "# file: shop.py\ndef add(a, b):\n    return a - b",
+    "output": '{"edits": [{"path": "shop.py", "search": "a - b", "replace": "a + b"}]}',
+    "tests": "from shop import add\nassert add(1, 2) == 3",
+}
+
+
+def edits(**changes: str) -> dict[str, Any]:
+    edit = {"path": "shop.py", "search": "a - b", "replace": "a + b", **changes}
+    return {**EDITED, "output": json.dumps({"edits": [edit]})}
+
+
 @pytest.mark.parametrize(
     ("changes", "problem"),
     [
@@ -225,6 +243,26 @@ def test_a_missing_file_is_named(tmp_path: Path, validate: Validate) -> None:
         ({"response_format": "json", "output": "[NaN]"}, "the answer is not JSON"),
         ({"response_format": "json", "output": "[" * 100_000}, "the answer is not JSON"),
         ({"response_format": "json", "output": '"text"'}, "the answer is a JSON str"),
+        ({**WRITTEN, "input": ""}, "the input is no code to test"),
+        ({**WRITTEN, "input": "It adds."}, "the input is no code to test"),
+        ({**WRITTEN, "output": in_fence("assert add(1, 2 == 3")}, "the answer's code does not parse"),
+        ({**WRITTEN, "output": in_fence("add(1, 2)")}, "the tests assert nothing"),
+        ({**WRITTEN, "output": in_fence("assert sum([1, 2]) == 3")}, "the tests never call the entry point"),
+        ({**WRITTEN, "output": in_fence(f"{CODE}\nassert add(1, 2) == 3")}, "the tests redefine the entry point"),
+        ({**WRITTEN, "response_format": "text", "output": "assert add(1, 2)"}, "no closed fenced Python block"),
+        ({**WRITTEN, "mutants": ["def add(:"]}, "mutants is no list of code"),
+        ({**WRITTEN, "mutants": CODE}, "mutants is no list of code"),
+        ({**EDITED, "input": CODE}, "the input holds no files to edit"),
+        ({**EDITED, "output": '{"edits": []}'}, "the answer's edits are not of the right shape"),
+        ({**EDITED, "output": '[{"path": "shop.py"}]'}, "the answer's edits are not of the right shape"),
+        ({**EDITED, "response_format": "text", "output": "Change the sign."}, "the answer is not JSON"),
+        (edits(search="a", replace="b"), "the answer's edits do not apply: edit 1: `search` occurs more than once"),
+        (edits(path="app.py"), "the answer's edits do not apply: edit 1: there is no such file"),
+        (edits(replace="a +"), "the edited files do not parse"),
+        ({**EDITED, "tests": " "}, "there are no tests of the edited files"),
+        ({**EDITED, "tests": "from shop import add\nassert add(1, 2 == 3"}, "the tests do not parse"),
+        ({**EDITED, "tests": "import shop\nassert shop"}, "the tests never call the entry point"),
+        ({**EDITED, "tests": "from shop import add\nadd(1, 2)"}, "the tests assert nothing"),
     ],
 )
 def test_content_that_is_not_what_it_says(changes: dict[str, Any], problem: str) -> None:
@@ -241,13 +279,13 @@ def test_content_that_is_not_what_it_says(changes: dict[str, Any], problem: str)
         {"tests": "assert list(map(add, [1], [2])) == [3]"},
         {"tests": "try:\n    add(None, 1)\nexcept TypeError:\n    pass\nelse:\n    raise AssertionError"},
         {"entry_point": "Adder.add", "tests": "assert Adder().add(1, 2) == 3"},
-        {"task_type": "unit_test_generation", "tests": "nothing ( that parses"},
+        {**WRITTEN, "tests": "nothing ( that parses"},
+        {**WRITTEN, "output": in_fence("def test_add():\n    for a in range(3):\n        assert add(a, 1) == a + 1")},
+        {**WRITTEN, "input": in_fence(CODE), "mutants": ["def add(a, b):\n    return a - b"]},
+        EDITED,
+        {**EDITED, "tests": "import shop\nassert list(map(shop.add, [1], [2])) == [3]"},
         {"output": f"Here it is:\n\n```python\n{CODE}\n```\n\nIt adds."},
-        {
-            "output": in_fence(
-                "from abc import *\nclass A(ABC):\n    @abstractmethod\n    def f(self):\n        ..."
-            )
-        },
+        {"output": in_fence("from abc import *\nclass A(ABC):\n    @abstractmethod\n    def f(self):\n        ...")},
         {"response_format": "json", "output": '{"findings": []}'},
         {"response_format": "json", "output": "[]"},
         {"response_format": "text", "output": "A loop. I can not see any fault."},

@@ -8,8 +8,12 @@ from autotrain.evaluate.answers import Answer
 from autotrain.evaluate.metrics import Graded, Metrics, by_task_type, measure, repeats
 from autotrain.evaluate.promotion import decide
 from autotrain.evaluate.report import show_rate
-from autotrain.gate.verify import Verdict
+from autotrain.gate.sandbox import Limits
+from autotrain.gate.verdict import Verdict
+from autotrain.gate.verify import verify_answers
 from autotrain.sample import Sample
+
+MUTANT = "def larger(a, b):\n    return b if b < a else a"
 
 
 def graded(passed: bool | None, *, kind: str = "algorithm_implementation", loss: float = 1.0, **verdict: Any) -> Graded:
@@ -42,6 +46,39 @@ def test_nothing_gives_no_figure() -> None:
 def test_task_types_are_told_apart() -> None:
     parts = by_task_type([graded(True), graded(False, kind="bug_fixing")])
     assert parts["algorithm_implementation"].pass_at_1 != parts["bug_fixing"].pass_at_1
+
+
+def test_written_tests_and_edits_count_as_executed_answers() -> None:
+    def item(kind: str, form: str, given: str, text: str, tests: str = "") -> Graded:
+        metadata = {"task_type": kind, "response_format": form, "entry_point": "larger", "mutants": [MUTANT]}
+        sample = Sample.model_validate(
+            {"id": kind, "instruction": "i", "input": given, "output": "o", "tests": tests, "metadata": metadata}
+        )
+        (verdict,) = verify_answers([(sample, text)], Limits(), execute=True)
+        return Graded(sample, Answer("m", kind, "greedy", text, 5, False, 1.0, 10), verdict)
+
+    code = "def larger(a, b):\n    return b if b > a else a"
+    edit = '{"edits": [{"path": "a.py", "search": "b < a", "replace": "b > a"}]}'
+    files, tests = f"# file: a.py\n{MUTANT}", "from a import larger\nassert larger(1, 2) == 2"
+    metrics = measure(
+        [
+            item("unit_test_generation", "code", code, "```python\nassert larger(1, 2) == 2\n```"),
+            item("unit_test_generation", "code", code, "```python\nassert larger(2, 2) == 2\n```"),
+            item("agent_edit", "json", files, edit, tests),
+            item("agent_edit", "json", files, edit[:-1], tests),
+            item("agent_edit", "json", files, edit.replace("search", "find"), tests),
+            item("agent_edit", "json", files, edit.replace("b < a", "c < a"), tests),
+        ]
+    )
+    for rate, hits, n in (
+        (metrics.pass_at_1, 2, 6),
+        (metrics.json_parse_rate, 2, 4),
+        (metrics.format_compliance, 5, 6),
+        (metrics.syntax_valid_rate, 3, 3),
+    ):
+        assert rate is not None
+        assert (rate.hits, rate.n) == (hits, n)
+    assert metrics.failures == {"mutant_survived": 1, "not_json": 1, "wrong_schema": 1, "edit_not_applicable": 1}
 
 
 def test_repetition_needs_a_run_three_times() -> None:

@@ -85,6 +85,47 @@ def test_a_disproved_sample_is_dropped_and_kept_aside(tmp_path: Path) -> None:
     assert "0 passed, 2 not executed" in done.stdout
 
 
+def test_the_gate_keeps_the_mutants_that_written_tests_are_known_to_kill(tmp_path: Path) -> None:
+    def sample(name: str, tests: str) -> dict[str, Any]:
+        return {
+            "id": name,
+            "instruction": f"Write tests, {name} ones.",
+            "input": "def larger(a, b):\n    return a if a > b else b",
+            "output": f"```python\n{tests}\n```",
+            "metadata": {"task_type": "unit_test_generation", "response_format": "code", "entry_point": "larger"},
+        }
+
+    edit = {
+        "id": "edit",
+        "instruction": "Fix it.",
+        "input": "# file: shop.py\ndef total(prices):\n    return max(prices)",
+        "output": json.dumps({"edits": [{"path": "shop.py", "search": "max", "replace": "sum"}]}),
+        "tests": "from shop import total\nassert total([1, 2]) == 3",
+        "metadata": {"task_type": "agent_edit", "response_format": "json", "entry_point": "total"},
+    }
+    source = tmp_path / "in.jsonl"
+    good = sample("good", "assert larger(1, 2) == 2\nassert larger(2, 1) == 2")
+    weak = sample("weak", "assert larger(2, 2) == 2")
+    source.write_text("".join(json.dumps(item) + "\n" for item in (good, weak, edit)))
+    done = stage("03_unit_gate.py", "--run-tests", "1", "--input", source, "--output", tmp_path / "out.jsonl")
+    assert done.returncode == 0, done.stderr
+    kept = {item["id"]: item["metadata"] for item in lines(tmp_path / "out.jsonl")}
+    assert kept.keys() == {"good", "edit"}
+    assert all(metadata["gate"]["passed"] for metadata in kept.values())
+    assert 1 <= len(kept["good"]["mutants"]) <= 3
+    for mutant in kept["good"]["mutants"]:
+        names: dict[str, Any] = {}
+        exec(mutant, names)  # noqa: S102
+        assert (names["larger"](1, 2), names["larger"](2, 1)) != (2, 2)
+    assert "mutants" not in kept["edit"]
+    (failed,) = lines(tmp_path / "out.failed.jsonl")
+    assert (failed["id"], failed["verdict"]["reason"]) == ("weak", "mutant_survived")
+    # Without execution nothing passes, and there are no mutants that are known to be found.
+    done = stage("03_unit_gate.py", "--input", source, "--output", tmp_path / "read.jsonl")
+    assert "0 passed, 3 not executed" in done.stdout
+    assert not any("mutants" in item["metadata"] for item in lines(tmp_path / "read.jsonl"))
+
+
 def test_a_stage_that_keeps_nothing_is_refused_and_says_why(tmp_path: Path) -> None:
     paths = make_run(tmp_path, run_unit_tests=True)
     bad = {"id": "r1-00001", "instruction": "", "output": "x"}

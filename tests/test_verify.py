@@ -5,8 +5,10 @@ from typing import Any
 
 import pytest
 
+from autotrain.gate.program import runnable_tests
 from autotrain.gate.sandbox import Limits
-from autotrain.gate.verify import Verdict, runnable_tests, verify_answers, verify_samples
+from autotrain.gate.verdict import Verdict
+from autotrain.gate.verify import mutants_for, verify_answers, verify_samples
 from autotrain.sample import Metadata, Sample, in_fence
 
 LIMITS = Limits(seconds=2, memory_mb=256)
@@ -188,6 +190,12 @@ def test_documenting_an_empty_function_keeps_its_code() -> None:
     assert answered(code, input="def add(a, b): pass", metadata=DOC).correct is True
 
 
+def test_documentation_of_code_that_cannot_be_compared_is_not_proved() -> None:
+    code = f"def add(a, b):\n    return 0x{'f' * 5000}"
+    documented = code.replace("return", '"""Add."""\n    return')
+    assert answered(in_fence(documented), input=code, metadata=DOC).reason == "code_changed"
+
+
 REVIEW = {"task_type": "code_review", "response_format": "json", "planted_lines": [2]}
 
 
@@ -227,12 +235,184 @@ def test_a_review_without_planted_lines_is_only_checked_for_its_form() -> None:
     assert (verdict.json_ok, verdict.correct, verdict.reason) == (True, None, "ok")
 
 
-def test_types_that_nothing_proves_yet_say_so() -> None:
-    edit = {"task_type": "agent_edit", "response_format": "json"}
-    assert answered("[]", metadata=edit).reason == "not_verified"
-    assert answered("oops", metadata=edit).reason == "not_json"
-    writing = answered(in_fence(TESTS), metadata={"task_type": "unit_test_generation"})
-    assert (writing.passed, writing.correct, writing.reason) == (None, None, "not_verified")
+CLAMP = "def clamp(x, top):\n    if x > top:\n        return top\n    return x"
+MUTANTS = [CLAMP.replace("x > top", "x < top"), CLAMP.replace("return x", "return top")]
+WRITE_TESTS = {"task_type": "unit_test_generation", "entry_point": "clamp", "mutants": MUTANTS}
+GOOD_TESTS = "assert clamp(1, 2) == 1\nassert clamp(3, 2) == 2"
+
+
+def written(tests: str, execute: bool = True, **metadata: Any) -> Verdict:
+    return answered(in_fence(tests), execute, tests="", input=CLAMP, metadata={**WRITE_TESTS, **metadata})
+
+
+@pytest.mark.parametrize(
+    "tests",
+    [
+        GOOD_TESTS,
+        "def test_small():\n    assert clamp(1, 2) == 1\n\n\ndef test_large():\n    assert clamp(3, 2) == 2",
+        "def check(clamp):\n    assert clamp(1, 2) == 1 and clamp(3, 2) == 2\ncheck(clamp)",
+    ],
+)
+def test_written_tests_are_run_on_the_code_and_on_every_mutant(tests: str) -> None:
+    verdict = written(tests)
+    assert (verdict.passed, verdict.correct, verdict.reason) == (True, True, "ok")
+    assert verdict.killed == (0, 1)
+    assert verdict.format_ok
+    assert verdict.syntax_ok
+
+
+@pytest.mark.parametrize(
+    ("tests", "reason"),
+    [
+        ("assert clamp(1, 2) == 2", "tests_failed"),
+        ("assert clamp(3, 2) == 2\nassert clamp(2, 2) == 2", "mutant_survived"),
+        ("assert True", "mutant_survived"),
+        ("assert missing(1, 2) == 1", "tests_failed"),
+        ("while True:\n    assert clamp(1, 2) == 1", "timeout"),
+        ("clamp(1, 2)", "no_tests"),
+        ("def test_it():\n    print(clamp(1, 2))", "no_tests"),
+        (
+            "import unittest\nclass T(unittest.TestCase):\n    def test_a(self):\n        assert clamp(1, 2) == 1",
+            "no_tests",
+        ),
+        (f"{CLAMP}\n{GOOD_TESTS}", "wrong_schema"),
+        (f"from elsewhere import clamp\n{GOOD_TESTS}", "wrong_schema"),
+        (f"def test_it():\n    global clamp\n    clamp = max\n{GOOD_TESTS}", "wrong_schema"),
+        ("assert clamp(1, 2 == 1", "syntax"),
+    ],
+)
+def test_tests_that_prove_nothing_are_wrong_for_a_reason(tests: str, reason: str) -> None:
+    verdict = written(tests)
+    assert (verdict.passed, verdict.correct, verdict.reason) == (False, False, reason)
+    unrun = written(tests, execute=False)
+    assert unrun.passed is None
+    assert unrun.reason == (reason if reason in ("no_tests", "wrong_schema", "syntax") else "ok")
+
+
+def test_tests_that_never_reach_a_mutant_do_not_kill_it() -> None:
+    verdict = written(GOOD_TESTS, mutants=["def other(): pass"])
+    assert (verdict.passed, verdict.reason) == (False, "mutant_survived")
+
+
+def test_mutants_of_a_sample_that_lists_none_are_made_by_the_gate() -> None:
+    bare = {"task_type": "unit_test_generation", "entry_point": "clamp"}
+    sample = make(in_fence(GOOD_TESTS), tests="", input=CLAMP, metadata=bare)
+    first, second = verify_samples([sample, sample], LIMITS, execute=True)
+    assert first.passed is True
+    assert first.killed == second.killed
+    made, enough = mutants_for(sample)
+    assert len(made) >= 2
+    assert len(first.killed) >= enough >= 1
+    # Weak tests kill fewer than half, and none at all is never enough.
+    assert (
+        verify(make(in_fence("assert clamp(2, 2) == 2"), tests="", input=CLAMP, metadata=bare)).reason
+        == "mutant_survived"
+    )
+    # What cannot be changed cannot be tested this way.
+    empty = make(in_fence("assert clamp(1, 2) is None"), tests="", input="def clamp(x, top): ...", metadata=bare)
+    assert (verify(empty).passed, verify(empty).reason) == (None, "no_mutants")
+
+
+@pytest.mark.parametrize("given", ["", "def clamp(x", "It is called clamp."])
+def test_tests_of_no_code_are_not_judged(given: str) -> None:
+    verdict = answered(in_fence(GOOD_TESTS), tests="", input=given, metadata=WRITE_TESTS)
+    assert (verdict.passed, verdict.reason) == (None, "no_input")
+
+
+FILES = """\
+# file: shop/rules.py
+def total(prices):
+    return max(prices)
+
+# file: app.py
+from shop.rules import total
+
+
+def show(prices):
+    return f"{total(prices)}"
+"""
+EDIT = {"task_type": "agent_edit", "response_format": "json", "entry_point": "total"}
+EDIT_TESTS = "from shop.rules import total\nfrom app import show\nassert total([1, 2]) == 3\nassert show([1, 2]) == '3'"
+FIXED = {"path": "shop/rules.py", "search": "max(prices)", "replace": "sum(prices)"}
+
+
+def edited(answer: str, execute: bool = True, **fields: Any) -> Verdict:
+    return answered(answer, execute, **{"tests": EDIT_TESTS, "input": FILES, "metadata": EDIT, **fields})
+
+
+def as_json(*edits: dict[str, Any]) -> str:
+    return json.dumps({"edits": edits})
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        as_json(FIXED),
+        as_json({**FIXED, "replace": "min(prices)"}, {**FIXED, "search": "min(", "replace": "sum("}),
+        as_json({**FIXED, "search": "def total(prices):\n    return max(prices)", "replace": "total = sum"}),
+    ],
+)
+def test_edits_are_right_when_the_tests_pass_on_the_edited_files(answer: str) -> None:
+    verdict = edited(answer)
+    assert (verdict.passed, verdict.correct, verdict.reason) == (True, True, "ok")
+    assert (verdict.json_ok, verdict.format_ok, verdict.syntax_ok) == (True, True, True)
+    unrun = edited(answer, execute=False)
+    assert (unrun.passed, unrun.correct, unrun.reason, unrun.seconds) == (None, None, "ok", 0.0)
+
+
+@pytest.mark.parametrize(
+    ("answer", "reason"),
+    [
+        (as_json({**FIXED, "replace": "min(prices)"}), "tests_failed"),
+        (as_json({**FIXED, "replace": "sum(iter(int, 1))"}), "timeout"),
+        (as_json({**FIXED, "search": "prices"}), "edit_not_applicable"),
+        (as_json({**FIXED, "search": "Max(prices)"}), "edit_not_applicable"),
+        (as_json({**FIXED, "path": "rules.py"}), "edit_not_applicable"),
+        (as_json(FIXED, FIXED), "edit_not_applicable"),
+        (as_json({**FIXED, "replace": "sum(prices"}), "syntax"),
+        (as_json(), "wrong_schema"),
+        (as_json(*[FIXED] * 11), "wrong_schema"),
+        (as_json({**FIXED, "search": ""}), "wrong_schema"),
+        (as_json({**FIXED, "why": "It adds."}), "wrong_schema"),
+        (as_json({"path": "app.py", "search": "x"}), "wrong_schema"),
+        (json.dumps([FIXED]), "wrong_schema"),
+        (f"```json\n{as_json(FIXED)}\n```", "not_json"),
+        (f"{as_json(FIXED)} Done.", "not_json"),
+        ("", "not_json"),
+    ],
+)
+def test_edits_fail_for_a_reason(answer: str, reason: str) -> None:
+    verdict = edited(answer)
+    assert (verdict.passed, verdict.correct, verdict.reason) == (False, False, reason)
+    assert verdict.json_ok is (reason not in ("not_json", "wrong_schema"))
+    assert verdict.format_ok is (reason != "not_json")
+    unrun = edited(answer, execute=False)
+    assert unrun.passed is None
+    assert unrun.reason == ("ok" if reason in ("tests_failed", "timeout") else reason)
+
+
+def test_an_edit_sample_needs_tests_that_fail_before_it() -> None:
+    fields: dict[str, Any] = {"input": FILES, "tests": EDIT_TESTS, "metadata": EDIT}
+    assert verify(make(as_json(FIXED), **fields)).passed is True
+    renaming = as_json(FIXED | {"search": "def total", "replace": "def add_up"})
+    renamed = "from shop.rules import add_up\nassert add_up([2]) == 2"
+    assert verify(make(renaming, **{**fields, "tests": renamed})).passed is True
+    shown = "from shop.rules import total\nassert total([3]) == 3"
+    verdict = verify(make(as_json(FIXED), **{**fields, "tests": shown}))
+    assert (verdict.passed, verdict.reason) == (False, "bug_not_shown")
+
+
+def test_edits_of_no_files_are_not_judged() -> None:
+    verdict = edited(as_json(FIXED), input="def total(prices): ...")
+    assert (verdict.passed, verdict.reason) == (None, "no_input")
+    assert edited(as_json(FIXED), tests="").reason == "no_tests"
+
+
+def test_files_may_be_called_like_modules_that_are_loaded_already() -> None:
+    files = "# file: types.py\ndef double(x):\n    return x"
+    edit = as_json({"path": "types.py", "search": "return x", "replace": "return 2 * x"})
+    tests = "from types import double\nassert double(2) == 4"
+    assert edited(edit, input=files, tests=tests).passed is True
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from typing import Any
 
 from autotrain.evaluate.answers import Answer
 from autotrain.evaluate.statistics import Rate, rate
-from autotrain.gate.verify import Verdict
+from autotrain.gate.verdict import Verdict
 from autotrain.sample import Sample
 
 REPEATED_WORDS = 8

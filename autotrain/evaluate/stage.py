@@ -131,7 +131,7 @@ def _evaluate(
     for model in models:
         answers = [known[model.name, item.id, decoding] for item in items]
         pairs = [(item, answer.text) for item, answer in zip(items, answers, strict=True)]
-        verdicts = verify_answers(pairs, limits, execute=execute)
+        verdicts = verify_answers(pairs, limits, execute=execute, on_result=lambda _: stage.check_control())
         graded[model.role] = [
             Graded(item, answer, verdict)
             for item, answer, verdict in zip(items, answers, verdicts, strict=True)

@@ -8,12 +8,14 @@ from pathlib import Path
 from typing import Any
 
 from autotrain.errors import Refused
+from autotrain.gate.mutation import MAX_LISTED
 from autotrain.gate.sandbox import Limits, self_test
-from autotrain.gate.verify import Verdict, verify_samples
+from autotrain.gate.verdict import Verdict
+from autotrain.gate.verify import mutants_for, verify_samples
 from autotrain.jsonl import write_jsonl
 from autotrain.run.paths import RunPaths
 from autotrain.run.stage import Done, Stage, required
-from autotrain.sample import TESTED_TYPES, Sample, load_samples
+from autotrain.sample import EXECUTED_TYPES, Sample, load_samples
 
 SAMPLES_BETWEEN_EVENTS = 50
 
@@ -74,9 +76,9 @@ def _outcome(sample: Sample, verdict: Verdict, execute: bool) -> str:
     """The counter a sample falls under. What was not executed has neither passed nor, unless broken, failed."""
     if verdict.passed is not None:
         return "test_pass" if verdict.passed else "test_fail"
-    if verdict.correct is False or verdict.reason not in ("ok", "no_tests", "not_verified"):
+    if verdict.correct is False or verdict.reason not in ("ok", "no_tests"):
         return "test_fail"
-    unproved = execute and sample.metadata.task_type in TESTED_TYPES
+    unproved = execute and sample.metadata.task_type in EXECUTED_TYPES
     return "test_fail" if unproved else "test_skipped"
 
 
@@ -88,6 +90,10 @@ def _with_verdict(sample: Sample, verdict: Verdict) -> dict[str, Any]:
         "passed": verdict.passed,
         "seconds": round(verdict.seconds, 3),
     }
+    if verdict.killed:
+        # What later answers to this sample are tried on: bugs that tests are known to find.
+        mutants, _ = mutants_for(sample)
+        record["metadata"]["mutants"] = [mutants[number] for number in verdict.killed[:MAX_LISTED]]
     return record
 
 

@@ -6,46 +6,22 @@ the rest. All programs of all plans run side by side; `judge` turns a plan and i
 """
 
 import ast
-import json
-import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from itertools import islice
-from typing import Any, Literal
+from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
-
+from autotrain.gate.edits import Unusable, apply_edits, broken_file, read_edits, read_files, with_files
+from autotrain.gate.mutation import MAX_LISTED, mutants_of
+from autotrain.gate.program import Problem, binds, parse, parses, runnable_tests, with_tests
+from autotrain.gate.reading import read_documentation, read_json, read_text
 from autotrain.gate.sandbox import Limits, Outcome, execute_many
-from autotrain.sample import TESTED_TYPES, Sample, describe, fenced_code
+from autotrain.gate.verdict import Verdict
+from autotrain.sample import TESTED_TYPES, Sample, fenced_code
 
-# Read by our own process; longer code is not worth what parsing it may cost.
-MAX_CODE_CHARACTERS = 1_000_000
-MAX_FINDINGS = 3
-_DOCUMENTED = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
-_UNVERIFIED_TYPES = ("unit_test_generation", "agent_edit")
-
-
-@dataclass(frozen=True)
-class Verdict:
-    """What is known about one answer.
-
-    `passed`: its programs ended as they must (None: nothing was to be executed). `correct`: the same where
-    programs decide, else what reading alone proves, None where nothing does. `reason` is "ok" or one of
-    no_code, syntax, not_json, wrong_schema, wrong_line, too_many_findings, code_changed, no_docstring,
-    empty_text, json_text, no_tests, no_input, not_verified, tests_failed, timeout, memory, crashed,
-    bug_not_shown, behaviour_changed.
-    """
-
-    passed: bool | None
-    reason: str
-    correct: bool | None = None
-    error_class: str = ""
-    detail: str = ""
-    seconds: float = 0.0
-    format_ok: bool = False
-    syntax_ok: bool | None = None
-    json_ok: bool | None = None
+# How many mutants the gate makes of a sample that lists none.
+MAX_MADE = 8
 
 
 @dataclass(frozen=True)
@@ -59,37 +35,16 @@ class Trial:
 
 @dataclass(frozen=True)
 class Plan:
-    """What reading alone says, and the programs that decide the rest (none: `verdict` is final)."""
+    """What reading alone says, and the programs that decide the rest (none: `verdict` is final).
+
+    Every trial has to end as expected; of the mutants' trials, which are run after them, `enough` have to.
+    """
 
     verdict: Verdict
     trials: tuple[Trial, ...] = ()
     entry_point: str | None = None
-
-
-@dataclass(frozen=True)
-class Problem:
-    """Why a text is no Python."""
-
-    error_class: str
-    detail: str
-
-
-class Finding(BaseModel):
-    """One remark of a code review; `line` counts from 1."""
-
-    model_config = ConfigDict(extra="forbid", strict=True)
-
-    line: int = Field(ge=1)
-    severity: Literal["low", "medium", "high"]
-    message: str = Field(min_length=1)
-
-
-class Review(BaseModel):
-    """The answer to a code review."""
-
-    model_config = ConfigDict(extra="forbid", strict=True)
-
-    findings: list[Finding]
+    mutants: tuple[Trial, ...] = ()
+    enough: int = 0
 
 
 def verify_answers(
@@ -124,60 +79,87 @@ def verify_samples(
 def plan_answer(sample: Sample, answer: str, *, execute: bool) -> Plan:
     """What has to be run to judge `answer` to `sample`."""
     metadata = sample.metadata
+    if metadata.task_type == "unit_test_generation":
+        return _plan_written_tests(sample, answer, execute)
+    if metadata.task_type == "agent_edit":
+        return _plan_edits(sample, answer, execute)
     if metadata.response_format == "code" or metadata.task_type in TESTED_TYPES:
         return _plan_code(sample, answer, execute)
     if metadata.response_format == "json":
-        return Plan(_read_json(sample, answer))
-    return Plan(_read_text(answer))
+        return Plan(read_json(sample, answer))
+    return Plan(read_text(answer))
 
 
 def plan_sample(sample: Sample, *, execute: bool) -> Plan:
     """What has to be run to prove `sample`: its output, and its claim about its input."""
     plan = plan_answer(sample, sample.output, execute=execute)
     kind = sample.metadata.task_type
-    if not plan.trials or kind not in ("bug_fixing", "refactoring"):
+    if not plan.trials or kind not in ("bug_fixing", "refactoring", "agent_edit"):
         return plan
     if not sample.input.strip():
         return Plan(replace(plan.verdict, passed=False, correct=False, reason="no_input"))
-    program = _program(fenced_code(sample.input) or sample.input, sample.tests)
-    claim = (
-        Trial(program, "fail", "bug_not_shown")
-        if kind == "bug_fixing"
-        else Trial(program, "pass", "behaviour_changed")
-    )
+    if kind == "agent_edit":
+        claim = Trial(with_files(read_files(sample.input), sample.tests), "fail", "bug_not_shown")
+    else:
+        program = with_tests(_input_code(sample), sample.tests)
+        claim = (
+            Trial(program, "fail", "bug_not_shown")
+            if kind == "bug_fixing"
+            else Trial(program, "pass", "behaviour_changed")
+        )
     return replace(plan, trials=(*plan.trials, claim))
 
 
 def judge(plan: Plan, outcomes: Sequence[Outcome]) -> Verdict:
-    """The verdict of a plan whose trials ended as `outcomes` say, in the same order."""
+    """The verdict of a plan whose trials, and then its mutants' trials, ended as `outcomes` say."""
     if not plan.trials:
         return plan.verdict
-    seconds = sum(outcome.seconds for outcome in outcomes)
-    for trial, outcome in zip(plan.trials, outcomes, strict=True):
+    verdict = replace(plan.verdict, seconds=sum(outcome.seconds for outcome in outcomes))
+    for trial, outcome in zip(plan.trials, outcomes, strict=False):
         if not _as_expected(trial, outcome, plan.entry_point):
             reason = trial.reason
             if reason == "tests_failed" and outcome.status != "failed":
                 reason = outcome.status
             return replace(
-                plan.verdict,
+                verdict,
                 passed=False,
                 correct=False,
                 reason=reason,
                 error_class=outcome.error_class,
                 detail=outcome.detail,
-                seconds=seconds,
             )
-    return replace(plan.verdict, passed=True, correct=True, reason="ok", seconds=seconds)
+    ended = list(zip(plan.mutants, outcomes[len(plan.trials) :], strict=True))
+    killed = [number for number, item in enumerate(ended) if _as_expected(*item, plan.entry_point)]
+    if len(killed) < plan.enough:
+        detail = f"{len(killed)} of {len(ended)} mutants fail the tests, {plan.enough} have to"
+        return replace(verdict, passed=False, correct=False, reason="mutant_survived", detail=detail)
+    # Those that end at once first: the first few are what every later answer is tried on.
+    killed.sort(key=lambda number: ended[number][1].status == "timeout")
+    return replace(verdict, passed=True, correct=True, reason="ok", killed=tuple(killed))
+
+
+def mutants_for(sample: Sample) -> tuple[list[str], int]:
+    """Versions of the sample's input with one planted bug each, and how many of them tests must tell from it.
+
+    All of those that the sample lists; where it lists none, half of what the gate makes itself.
+    """
+    listed = (sample.metadata.model_extra or {}).get("mutants")
+    if isinstance(listed, list):
+        known = [item for item in listed[:MAX_LISTED] if isinstance(item, str) and parses(item)]
+        if known:
+            return known, len(known)
+    made = mutants_of(_input_code(sample), MAX_MADE)
+    return made, (len(made) + 1) // 2
 
 
 def _carry_out(
     plans: Sequence[Plan], limits: Limits, workers: int | None, on_result: Callable[[int], None] | None
 ) -> list[Verdict]:
-    programs = (trial.program for plan in plans for trial in plan.trials)
+    programs = (trial.program for plan in plans for trial in (*plan.trials, *plan.mutants))
     verdicts = []
     with closing(execute_many(programs, limits, workers)) as outcomes:
         for index, plan in enumerate(plans):
-            verdicts.append(judge(plan, list(islice(outcomes, len(plan.trials)))))
+            verdicts.append(judge(plan, list(islice(outcomes, len(plan.trials) + len(plan.mutants)))))
             if on_result is not None:
                 on_result(index)
     return verdicts
@@ -191,167 +173,108 @@ def _as_expected(trial: Trial, outcome: Outcome, entry_point: str | None) -> boo
     return outcome.status != "passed" and not missing
 
 
+def _input_code(sample: Sample) -> str:
+    return fenced_code(sample.input) or sample.input
+
+
 # ---------------------------------------------------------------------------
-# Code
+# Answers of code
 
 
 def _plan_code(sample: Sample, answer: str, execute: bool) -> Plan:
-    kind = sample.metadata.task_type
+    documentation = sample.metadata.task_type == "documentation"
     tests = runnable_tests(sample.tests)
-    runs = kind not in ("documentation", *_UNVERIFIED_TYPES) and tests is not None
-    decided = kind == "documentation" or (execute and runs)
+    runs = execute and not documentation and tests is not None
     # An answer that cannot even be run has failed the tests that were waiting for it.
     failed = Verdict(
-        passed=False if execute and runs else None, correct=False if decided else None, reason="no_code"
+        passed=False if runs else None, correct=False if runs or documentation else None, reason="no_code"
     )
+    read = _read_code(answer, failed)
+    if isinstance(read, Verdict):
+        return Plan(read)
+    code, tree, verdict = read
+    if documentation:
+        return Plan(read_documentation(sample, tree, verdict))
+    if not execute:
+        return Plan(verdict)
+    if tests is None:
+        return Plan(replace(verdict, reason="no_tests"))
+    trial = Trial(with_tests(code, sample.tests), "pass", "tests_failed")
+    return Plan(verdict, (trial,), sample.metadata.entry_point)
+
+
+def _read_code(answer: str, failed: Verdict) -> tuple[str, ast.Module, Verdict] | Verdict:
+    """The answer's code with its tree and what to build a verdict on; `failed` with the reason if there is none."""
     code = fenced_code(answer)
     if code is None:
-        return Plan(failed)
+        return failed
     tree = parse(code)
     if isinstance(tree, Problem):
         wrong = replace(failed, reason="syntax", format_ok=True, syntax_ok=False)
-        return Plan(replace(wrong, error_class=tree.error_class, detail=tree.detail))
-    read = Verdict(passed=None, reason="ok", format_ok=True, syntax_ok=True)
-    if kind == "documentation":
-        return Plan(_read_documentation(sample, tree, read))
-    if kind in _UNVERIFIED_TYPES:
-        return Plan(replace(read, reason="not_verified"))
+        return replace(wrong, error_class=tree.error_class, detail=tree.detail)
+    return code, tree, Verdict(passed=None, reason="ok", format_ok=True, syntax_ok=True)
+
+
+def _plan_written_tests(sample: Sample, answer: str, execute: bool) -> Plan:
+    """The answer is tests: they have to pass on the sample's input and to fail on mutants of it."""
+    reference = _input_code(sample)
+    mutants, enough = mutants_for(sample) if execute and parses(reference) else ([], 0)
+    failed = Verdict(passed=False if mutants else None, correct=False, reason="no_code")
+    read = _read_code(answer, failed)
+    if isinstance(read, Verdict):
+        return Plan(read)
+    code, _, verdict = read
+    wrong = replace(verdict, passed=failed.passed, correct=False)
+    if runnable_tests(code) is None:
+        return Plan(replace(wrong, reason="no_tests"))
+    entry_point = sample.metadata.entry_point
+    if entry_point and binds(code, entry_point.split(".")[0]):
+        return Plan(replace(wrong, reason="wrong_schema", detail="the tests redefine what they are to test"))
+    if not reference.strip() or not parses(reference):
+        return Plan(replace(verdict, reason="no_input"))
+    if not execute:
+        return Plan(verdict)
+    if not mutants:
+        return Plan(replace(verdict, reason="no_mutants"))
+    trial = Trial(with_tests(reference, code), "pass", "tests_failed")
+    killers = tuple(Trial(with_tests(mutant, code), "fail", "mutant_survived") for mutant in mutants)
+    return Plan(verdict, (trial,), entry_point, killers, enough)
+
+
+# ---------------------------------------------------------------------------
+# Answers of edits
+
+
+def _plan_edits(sample: Sample, answer: str, execute: bool) -> Plan:
+    """The answer is edits of the files in the sample's input: its tests have to pass on the edited files."""
+    tests = runnable_tests(sample.tests)
+    try:
+        files, unusable = read_files(sample.input), ""
+    except Unusable as error:
+        files, unusable = {}, str(error)
+    runs = execute and bool(files) and tests is not None
+    failed = Verdict(passed=False if runs else None, correct=False, reason="not_json", json_ok=False)
+    try:
+        edits = read_edits(answer)
+    except Unusable as error:
+        return Plan(replace(failed, reason="wrong_schema", detail=str(error), format_ok=True))
+    except ValueError as error:
+        return Plan(replace(failed, detail=str(error)[:300]))
+    failed = replace(failed, format_ok=True, json_ok=True)
+    read = Verdict(passed=None, reason="ok", format_ok=True, json_ok=True)
+    if not files:
+        return Plan(replace(read, reason="no_input", detail=unusable))
+    try:
+        edited = apply_edits(files, edits)
+    except Unusable as error:
+        return Plan(replace(failed, reason="edit_not_applicable", detail=str(error)))
+    problem = broken_file(edited)
+    if problem is not None:
+        wrong = replace(failed, reason="syntax", syntax_ok=False)
+        return Plan(replace(wrong, error_class=problem.error_class, detail=problem.detail))
+    read = replace(read, syntax_ok=True)
     if not execute:
         return Plan(read)
     if tests is None:
         return Plan(replace(read, reason="no_tests"))
-    trial = Trial(_program(code, sample.tests), "pass", "tests_failed")
-    return Plan(read, (trial,), sample.metadata.entry_point)
-
-
-def _program(code: str, tests: str) -> str:
-    return f"{code}\n\n{runnable_tests(tests) or ''}\n"
-
-
-def parse(code: str) -> ast.Module | Problem:
-    """The syntax tree of `code`, or why there is none; nothing is executed."""
-    if len(code) > MAX_CODE_CHARACTERS:
-        return Problem("", f"longer than {MAX_CODE_CHARACTERS} characters")
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            tree = ast.parse(code)
-            # The compiler refuses more than the parser does: `return` outside a function, for one.
-            compile(tree, "<answer>", "exec", dont_inherit=True)
-            return tree
-    except SyntaxError as error:
-        return Problem(type(error).__name__, f"{error.msg} (line {error.lineno})"[:300])
-    except (ValueError, RecursionError, MemoryError) as error:
-        return Problem("SyntaxError", f"{type(error).__name__}: {error}"[:300])
-
-
-def runnable_tests(tests: str) -> str | None:
-    """`tests` with calls of its uncalled test functions appended; None where running it checks nothing."""
-    if not tests.strip():
-        return None
-    tree = parse(tests)
-    if isinstance(tree, Problem):
-        return tests  # running it says what is wrong
-    named = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
-    calls = []
-    checks = False
-    for statement in tree.body:
-        if isinstance(statement, ast.FunctionDef) and statement.name not in named:
-            arguments = statement.args
-            needed = len(arguments.posonlyargs + arguments.args) - len(arguments.defaults)
-            needed += sum(default is None for default in arguments.kw_defaults)
-            if needed or not statement.name.startswith("test"):
-                continue
-            calls.append(f"{statement.name}()")
-        elif isinstance(statement, ast.ClassDef | ast.AsyncFunctionDef) and statement.name not in named:
-            continue
-        checks = checks or any(_is_check(node) for node in ast.walk(statement))
-    return "\n".join([tests, *calls]) if checks else None
-
-
-def _is_check(node: ast.AST) -> bool:
-    if isinstance(node, ast.Call):
-        function = node.func
-        name = function.attr if isinstance(function, ast.Attribute) else getattr(function, "id", "")
-        return "assert" in name.lower() or name == "fail"
-    return isinstance(node, ast.Assert | ast.Raise)
-
-
-# ---------------------------------------------------------------------------
-# What reading alone proves
-
-
-def _read_documentation(sample: Sample, tree: ast.Module, read: Verdict) -> Verdict:
-    before = parse(fenced_code(sample.input) or sample.input)
-    if isinstance(before, Problem) or not before.body:
-        return replace(read, reason="no_input")
-    added = _docstrings(tree) - _docstrings(before)
-    wanted = sample.metadata.entry_point
-    documented = {name for name, _ in _docstrings(tree)}
-    try:
-        same = ast.dump(_undocumented(tree)) == ast.dump(_undocumented(before))
-    except RecursionError:
-        same = False
-    if not same:
-        return replace(read, correct=False, reason="code_changed")
-    if not added or (wanted is not None and wanted not in documented):
-        return replace(read, correct=False, reason="no_docstring")
-    return replace(read, correct=True)
-
-
-def _documentable(tree: ast.Module) -> Iterator[Any]:
-    return (node for node in ast.walk(tree) if isinstance(node, _DOCUMENTED))
-
-
-def _docstrings(tree: ast.Module) -> set[tuple[str, str]]:
-    found = ((getattr(node, "name", ""), ast.get_docstring(node) or "") for node in _documentable(tree))
-    return {(name, text) for name, text in found if text.strip()}
-
-
-def _undocumented(tree: ast.Module) -> ast.Module:
-    """The tree with docstrings taken out in place; a body that held nothing else counts as `pass`."""
-    for node in _documentable(tree):
-        if ast.get_docstring(node, clean=False) is not None:
-            node.body = node.body[1:] or [ast.Pass()]
-    return tree
-
-
-def _read_json(sample: Sample, answer: str) -> Verdict:
-    review = sample.metadata.task_type == "code_review"
-    failed = Verdict(passed=None, reason="not_json", correct=False if review else None, json_ok=False)
-    try:
-        value = json.loads(answer.strip(), parse_constant=_refuse_constant)
-    except (ValueError, RecursionError) as error:
-        return replace(failed, detail=str(error)[:300])
-    read = Verdict(passed=None, reason="ok", format_ok=True, json_ok=True)
-    if not review:
-        kind = sample.metadata.task_type
-        return replace(read, reason="not_verified") if kind in _UNVERIFIED_TYPES else read
-    try:
-        findings = Review.model_validate(value).findings
-    except ValidationError as error:
-        return replace(failed, reason="wrong_schema", detail=describe(error)[:300], format_ok=True)
-    planted = (sample.metadata.model_extra or {}).get("planted_lines")
-    if not isinstance(planted, list) or not planted:
-        return read
-    if not any(finding.line in planted for finding in findings):
-        return replace(read, correct=False, reason="wrong_line")
-    if len(findings) > MAX_FINDINGS:
-        return replace(read, correct=False, reason="too_many_findings")
-    return replace(read, correct=True)
-
-
-def _refuse_constant(name: str) -> None:
-    raise ValueError(f"{name} is not JSON")
-
-
-def _read_text(answer: str) -> Verdict:
-    if not answer.strip():
-        return Verdict(passed=None, reason="empty_text")
-    try:
-        value = json.loads(answer)
-    except (ValueError, RecursionError):
-        value = None
-    if isinstance(value, dict | list):
-        return Verdict(passed=None, reason="json_text")
-    return Verdict(passed=None, reason="ok", format_ok=True)
+    return Plan(read, (Trial(with_files(edited, sample.tests), "pass", "tests_failed"),))

@@ -1,11 +1,11 @@
 """Content checks: is a sample what its own fields say it is? Reads the text, executes nothing."""
 
 import ast
-import json
 import re
-from typing import Any, NoReturn
 
-from autotrain.sample import TESTED_TYPES, Sample, fenced_code
+from autotrain.gate.edits import Unusable, apply_edits, broken_file, read_edits, read_files
+from autotrain.gate.program import binds
+from autotrain.sample import TESTED_TYPES, Sample, fenced_code, strict_json
 from autotrain.validate.syntax import parse_python
 
 # How chat models open a refusal.
@@ -48,7 +48,16 @@ def schema_problem(sample: Sample) -> str | None:
         return "output is a placeholder"
     if _REFUSAL.match(sample.output) or _SELF_REFERENCE.search(sample.output):
         return "the answer is a refusal"
-    return _answer_problem(sample) or _tests_problem(sample)
+    problem = _answer_problem(sample)
+    if problem is not None:
+        return problem
+    if sample.metadata.task_type == "unit_test_generation":
+        return _written_tests_problem(sample)
+    if sample.metadata.task_type == "agent_edit":
+        return _edits_problem(sample)
+    if sample.metadata.task_type in TESTED_TYPES and sample.tests.strip():
+        return _tests_problem(sample.tests, sample.metadata.entry_point)
+    return None
 
 
 def _is_placeholder(text: str) -> bool:
@@ -74,18 +83,12 @@ def _answer_problem(sample: Sample) -> str | None:
 
 def _json_problem(text: str) -> str | None:
     try:
-        value: Any = json.loads(text, parse_constant=_refuse_constant)
-    except json.JSONDecodeError as error:
-        return f"the answer is not JSON: {error.msg} at character {error.pos}"
-    except (ValueError, RecursionError) as error:
+        value = strict_json(text)
+    except ValueError as error:
         return f"the answer is not JSON: {error}"
     if not isinstance(value, dict | list):
         return f"the answer is a JSON {type(value).__name__} where an object or a list was expected"
     return None
-
-
-def _refuse_constant(name: str) -> NoReturn:
-    raise ValueError(f"{name} is no JSON value")
 
 
 def _is_stub(tree: ast.Module) -> bool:
@@ -110,13 +113,57 @@ def _does_nothing(statement: ast.stmt) -> bool:
     return False
 
 
-def _tests_problem(sample: Sample) -> str | None:
-    if sample.metadata.task_type not in TESTED_TYPES or not sample.tests.strip():
-        return None
-    tree = parse_python(sample.tests)
+def _written_tests_problem(sample: Sample) -> str | None:
+    """Of an answer that is itself tests, of the code in the input."""
+    code = fenced_code(sample.output)
+    if code is None:
+        return "the answer holds no closed fenced Python block"
+    reference = parse_python(fenced_code(sample.input) or sample.input)
+    if isinstance(reference, str):
+        return f"the input is no code to test: {reference}"
+    if not reference.body:
+        return "the input is no code to test"
+    mutants = (sample.metadata.model_extra or {}).get("mutants", [])
+    if not isinstance(mutants, list) or not all(
+        isinstance(mutant, str) and isinstance(parse_python(mutant), ast.Module) for mutant in mutants
+    ):
+        return "mutants is no list of code that parses"
+    problem = _tests_problem(code, sample.metadata.entry_point)
+    if problem is not None:
+        return problem
+    entry_point = sample.metadata.entry_point
+    if entry_point and binds(code, entry_point.split(".")[0]):
+        return "the tests redefine the entry point"
+    return None
+
+
+def _edits_problem(sample: Sample) -> str | None:
+    try:
+        files = read_files(sample.input)
+    except Unusable as error:
+        return f"the input holds no files to edit: {error}"
+    try:
+        edits = read_edits(sample.output)
+    except Unusable as error:
+        return f"the answer's edits are not of the right shape: {error}"
+    except ValueError as error:
+        return f"the answer is not JSON: {error}"
+    try:
+        edited = apply_edits(files, edits)
+    except Unusable as error:
+        return f"the answer's edits do not apply: {error}"
+    broken = broken_file(edited)
+    if broken is not None:
+        return f"the edited files do not parse: {broken.detail}"
+    if not sample.tests.strip():
+        return "there are no tests of the edited files"
+    return _tests_problem(sample.tests, sample.metadata.entry_point)
+
+
+def _tests_problem(tests: str, entry_point: str | None) -> str | None:
+    tree = parse_python(tests)
     if isinstance(tree, str):
         return f"the tests do not parse: {tree}"
-    entry_point = sample.metadata.entry_point
     if entry_point and not _calls(tree, entry_point.rsplit(".", 1)[-1]):
         return "the tests never call the entry point"
     if not any(_asserts(node) for node in ast.walk(tree)):

@@ -64,7 +64,7 @@ def draw_sample(dice: Dice, name: str, round_number: int) -> Sample:
         {
             "task_type": task_type,
             "response_format": task.response_format,
-            "entry_point": problem.name,
+            "entry_point": task.entry_point or problem.name,
             "concepts": list(problem.concepts),
             "difficulty": problem.difficulty,
             "round": round_number,

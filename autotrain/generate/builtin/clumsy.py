@@ -122,10 +122,12 @@ def is_truth(value: ast.expr) -> bool:
     return isinstance(value, ast.Compare) or (isinstance(value, ast.UnaryOp) and isinstance(value.op, ast.Not))
 
 
-def make_clumsy(dice: Dice, source: str, sequences: frozenset[str]) -> tuple[str, int]:
-    """The rewritten source and how many rewrites were made; `sequences` are the names of lists and strings."""
+def make_clumsy(dice: Dice, source: str, sequences: frozenset[str], fewest: int) -> str | None:
+    """The rewritten source, None if fewer rewrites fit; `sequences` are the names of lists and strings."""
     rewriter = Rewriter(dice, sequences)
     tree = rewriter.visit(ast.parse(source))
+    if rewriter.changes < fewest:
+        return None
     text = ast.unparse(ast.fix_missing_locations(tree))
     # Python 3.10 and 3.13 differ in the parentheses around the targets of an assignment.
-    return _TARGETS.sub(r"\1\2\3", text), rewriter.changes
+    return _TARGETS.sub(r"\1\2\3", text)

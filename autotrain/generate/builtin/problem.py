@@ -70,6 +70,9 @@ class Problem:
 
 def literal(value: Any) -> str:
     """The value as source text that reads back equal; sets in sorted order, so that it is stable."""
+    text = repr(value)
+    if "{" not in text and "set" not in text:
+        return text
     if isinstance(value, (set, frozenset)):
         inside = ", ".join(literal(item) for item in sorted(value))
         text = "{" + inside + "}" if value else "set()"
@@ -80,7 +83,7 @@ def literal(value: Any) -> str:
         return "(" + ", ".join(map(literal, value)) + (",)" if len(value) == 1 else ")")
     if isinstance(value, dict):
         return "{" + ", ".join(f"{literal(key)}: {literal(item)}" for key, item in value.items()) + "}"
-    return repr(value)
+    return text
 
 
 def calls_of(name: str, arguments: Iterable[tuple[Any, ...]], around: str = "{}") -> tuple[str, ...]:

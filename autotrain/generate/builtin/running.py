@@ -1,13 +1,18 @@
 """Running our own generated code: what it answers, and whether a changed version answers the same."""
 
+import re
 import sys
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import groupby
 from textwrap import indent
 from types import CodeType, FrameType
 from typing import Any
 
 from autotrain.generate.builtin.problem import Problem, literal
+
+_EMPTY = re.compile(r"""\((?:\[\]|''|""|\{\})[,)]""")
 
 STEP_LIMIT = 3000
 SIZE_LIMIT = 20_000
@@ -41,19 +46,58 @@ class Verified:
         """The calls as assertions."""
         return "\n".join(map(assertion, self.calls, self.outcomes))
 
-    def agrees(self, source: str) -> bool:
-        """Whether the code in `source` gives the same outcome for every call."""
-        namespace: dict[str, Any] = {}
-        try:
-            code = compile(source, "<generated>", "exec")
-            with_limit(lambda: exec(code, namespace))  # noqa: S102
-        except Exception:
-            return False
-        exec(self.code, namespace)  # noqa: S102
-        return all(
+    def tests_in_functions(self, name: str) -> str:
+        """The same assertions in the same order, in functions called after what they try."""
+        groups = [
+            (topic, [assertion(*item) for item in items])
+            for topic, items in groupby(zip(self.calls, self.outcomes, strict=True), lambda item: topic_of(*item))
+        ]
+        taken: Counter[str] = Counter()
+        functions = []
+        for topic, assertions in groups:
+            taken[topic] += 1
+            number = f"_{taken[topic]}" if taken[topic] > 1 else ""
+            body = indent("\n".join(assertions), "    ")
+            functions.append(f"def test_{name.lower()}_{topic}{number}():\n{body}")
+        return "\n\n\n".join(functions)
+
+    def agrees(self, source: str | CodeType) -> bool:
+        """Whether the code gives the same outcome for every call."""
+        namespace = self._loaded(source)
+        return namespace is not None and all(
             same(answer(namespace[f"call_{number}"], limited=True), wanted)
             for number, wanted in zip(self.numbers, self.outcomes, strict=True)
         )
+
+    def tells_apart(self, source: str | CodeType) -> bool:
+        """Whether the code is wrong in a way worth testing for: a call has another outcome, but it still works.
+
+        Code that runs on and on before it shows, or fails in every call, is none of that kind.
+        """
+        namespace = self._loaded(source)
+        if namespace is None:
+            return False
+        differs = works = False
+        for number, wanted in zip(self.numbers, self.outcomes, strict=True):
+            found = answer(namespace[f"call_{number}"], limited=True)
+            if found.error == TooManySteps.__name__:
+                return False
+            differs = differs or not same(found, wanted)
+            works = works or not found.error
+            if differs and works:
+                return True
+        return False
+
+    def _loaded(self, source: str | CodeType) -> dict[str, Any] | None:
+        """The names that the code defines, and the calls; None where it cannot be loaded."""
+        namespace: dict[str, Any] = {}
+        try:
+            code = compile(source, "<generated>", "exec") if isinstance(source, str) else source
+            with_limit(lambda: exec(code, namespace))  # noqa: S102
+        except Exception:
+            return None
+        exec(self.code, namespace)  # noqa: S102
+        return namespace
 
 
 def verify(problem: Problem) -> Verified | None:
@@ -70,7 +114,7 @@ def verify(problem: Problem) -> Verified | None:
     outcomes = [answer(namespace[f"call_{number}"]) for number in range(len(calls))]
     kept = [number for number, outcome in enumerate(outcomes) if not outcome.error or outcome.error in told]
     kept = kept[:MOST_TESTS]
-    if len(kept) < FEWEST_TESTS or len({repr(outcomes[number]) for number in kept}) < 2:
+    if len(kept) < FEWEST_TESTS or len({(repr(outcomes[number].value), outcomes[number].error) for number in kept}) < 2:
         return None
     return Verified(
         tuple(calls[number] for number in kept), code, tuple(kept), tuple(outcomes[number] for number in kept)
@@ -80,7 +124,9 @@ def verify(problem: Problem) -> Verified | None:
 def as_function(number: int, call: str) -> str:
     """The call as a function, so that all calls of a problem can be compiled at once."""
     setup, newline, expression = call.rpartition("\n")
-    return f"def call_{number}():\n" + indent(f"{setup}{newline}return {expression}", "    ")
+    if not newline:
+        return f"call_{number} = lambda: {expression}"
+    return f"def call_{number}():\n" + indent(f"{setup}\nreturn {expression}", "    ")
 
 
 def answer(call: Callable[[], Any], limited: bool = False) -> Outcome:
@@ -102,6 +148,13 @@ def assertion(call: str, outcome: Outcome) -> str:
         f"{setup}{newline}try:\n    {expression}\nexcept {outcome.error}:\n    pass\n"
         f'else:\n    raise AssertionError("{outcome.error} was not raised")'
     )
+
+
+def topic_of(call: str, outcome: Outcome) -> str:
+    """What a call tries, as part of a test's name."""
+    if outcome.error:
+        return "raises_" + re.sub(r"(?<=[a-z])(?=[A-Z])", "_", outcome.error).lower()
+    return "empty_input" if _EMPTY.search(call) else "results"
 
 
 def with_limit(work: Callable[[], Any]) -> Any:

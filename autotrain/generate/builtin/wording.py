@@ -1,5 +1,7 @@
 """Instructions in varied words: frames for each task type, filled from a problem."""
 
+from collections.abc import Mapping
+
 from autotrain.generate.builtin.dice import Dice
 from autotrain.generate.builtin.problem import Problem
 from autotrain.generate.builtin.running import Verified
@@ -78,6 +80,82 @@ EXPLAIN = (
     "Summarize the purpose of `{name}` and how it gets there.",
     "In plain words, what is `{name}` for?",
 )
+TEST = (
+    "Write tests for `{name}`, which {does}.",
+    "`{name}` has no tests yet. It should {do}. Write some.",
+    "Test the code below. `{name}` is meant to {do}.",
+    "Write unit tests that fail if `{name}` does not {do}.",
+    "What has to hold for `{name}`: it {does}. Put that into tests.",
+    "Cover `{name}` with tests, corner cases included. It {does}.",
+    "Before `{name}` is changed it needs tests. It {does}.",
+    "Give tests that tell the right `{name}` from a wrong one. Specification: {do}.",
+)
+TEST_PLAIN = (
+    "Use bare assert statements only; the code itself is run before them, do not repeat it.",
+    "Plain `assert` lines, no functions and no framework. Do not repeat the code: it is already loaded.",
+    "One `assert` a line, nothing imported. The tests run right after the code, so leave the code out.",
+)
+TEST_FUNCTIONS = (
+    "Write functions named `test_...` with asserts in them, no framework; the code itself is run before them, do not repeat it.",
+    "Group the asserts in `test_...` functions without arguments. Do not repeat the code: it is already loaded.",
+    "Use `test_` functions and plain `assert`, nothing imported. The tests run right after the code, so leave the code out.",
+)
+DOCUMENT = (
+    "Add a docstring to `{name}`. Change nothing else.",
+    "Document `{name}` with a docstring and leave its code as it is.",
+    "`{name}` lacks a docstring. Write one and give the whole code with it.",
+    "Write the missing docstring of `{name}`; the code must stay the same.",
+    "Return this code with a docstring that says what `{name}` does.",
+    "Nobody knows what `{name}` is for. Explain it in a docstring, without touching the code.",
+    "Give `{name}` a helpful docstring. Do not change what it does.",
+    "Insert a docstring below the first line of `{name}` and keep the rest.",
+)
+DOCUMENT_SECTIONS = (
+    "Use Google style, with the sections Args and Returns.",
+    "Follow the Google style: a summary, then Args and Returns.",
+    "Describe arguments and result under `Args:` and `Returns:`.",
+)
+EDIT_FIX = (
+    "`{name}` in `{path}` should {do}, but it has a bug. Fix it.",
+    "The tests of `{name}` fail. It is meant to {do}. Find the bug in these files and correct it.",
+    "There is one bug in `{path}`. What `{name}` has to do: {do}. Repair it.",
+    "A user reports wrong results of `{name}`, which should {do}. Mend the code.",
+    "Correct `{path}` so that `{name}` {does}.",
+    "Debug these files: `{name}` does not {do} as it should.",
+    "Something is wrong with `{name}` in `{path}`. When it is right, it {does}. Edit the file.",
+)
+EDIT_RENAME = (
+    "Rename the function `{name}` to `{new}` in all files.",
+    "`{name}` is a poor name. Call the function `{new}` instead, wherever it is defined or used.",
+    "Change the name of `{name}` to `{new}` throughout, and nothing else.",
+    "From now on `{name}` has to be called `{new}`. Adapt every file that mentions it.",
+    "Refactor: `{name}` becomes `{new}`. Everything must go on working.",
+    "Give the function `{name}` of `{path}` the name `{new}` and update all callers.",
+)
+EDIT_CHANGE = (
+    "Change `{user}` in `{path}`: it should return {wanted}.",
+    "`{user}` has to return {wanted} from now on. Edit `{path}`.",
+    "Make `{user}` return {wanted}.",
+    "The callers of `{user}` now expect {wanted}. Adapt the function.",
+    "Adjust `{path}` so that `{user}` returns {wanted}. Leave everything else alone.",
+    "New requirement: the result of `{user}` is {wanted}. Implement it.",
+)
+EDIT_WRITE = (
+    "`{name}` in `{path}` is not written yet. It should {do}. Write it.",
+    "Implement `{name}` in `{path}`: it {does}.",
+    "Replace the `raise NotImplementedError` in `{path}` by code that lets `{name}` {do}.",
+    "Finish `{path}`. What is missing is `{name}`, which {does}.",
+    "Fill in the body of `{name}`. It has to {do}.",
+    "`{name}` only raises NotImplementedError so far. Make it {do}.",
+)
+EDIT_FORMAT = (
+    'Answer with JSON only: {"edits": [{"path": str, "search": str, "replace": str}]}. '
+    "Each `search` is text that occurs exactly once in its file.",
+    'Reply with one JSON object {"edits": [{"path": …, "search": …, "replace": …}]}; the edits are applied in order, '
+    "and every `search` must stand exactly once in the file.",
+    'Give the edits as JSON of the form {"edits": [{"path": file, "search": lines as they are, "replace": lines as they '
+    "should be}]} and nothing else. What is searched for must be unique in the file.",
+)
 EXAMPLES = (
     "For example, `{call}` returns `{value}`.",
     "Example: `{call}` gives `{value}`.",
@@ -126,6 +204,13 @@ def fill_frame(frame: str, problem: Problem, annotated: bool = False) -> str:
     ):
         text = text.replace(slot, words)
     return text
+
+
+def fill_slots(frame: str, problem: Problem, slots: Mapping[str, str]) -> str:
+    """The frame with slots of its own filled, and the problem's words in the others."""
+    for name, words in slots.items():
+        frame = frame.replace("{" + name + "}", words)
+    return fill_frame(frame, problem)
 
 
 def write_frames(problem: Problem) -> tuple[str, ...]:

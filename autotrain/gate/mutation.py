@@ -1,15 +1,27 @@
 """Planted bugs: small edits of a source text, found in its syntax tree.
 
 An operator looks at one node and yields edits. Edits change the text in place, so that layout and line
-numbers stay as they were and the line of the bug is the line of the edit.
+numbers stay as they were and the line of the bug is the line of the edit. Who wants bugs says in which
+order to take them: the builtin teacher by its dice, the gate by the source itself (`mutants_of`).
 """
 
 import ast
+import random
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from autotrain.generate.builtin.dice import Dice
+from autotrain.gate.program import Problem, parse
+
+# How many mutants a sample lists at most.
+MAX_LISTED = 3
+
+# All of the items, in an order of the caller's.
+Shuffle = Callable[[list[Any]], list[Any]]
+
+_LINE = re.compile(r".*?(?:\r\n|\r|\n)|.+", re.DOTALL)
+_LARGEST = 10**18
 
 
 @dataclass(frozen=True)
@@ -29,26 +41,34 @@ class Edit:
 
 
 class Text:
-    """A source with its syntax tree and the offsets of its lines. The source has to be ASCII."""
+    """A source, which parses, with its syntax tree and the offsets of its lines."""
 
-    def __init__(self, source: str) -> None:
+    def __init__(self, source: str, tree: ast.Module | None = None) -> None:
         self.source = source
-        self.tree = ast.parse(source)
+        self.tree = tree or ast.parse(source)
+        # Lines as the parser counts them: other separators, such as a form feed, end none.
+        self._lines = _LINE.findall(source)
         self._starts = [0]
-        for line in source.splitlines(keepends=True):
+        for line in self._lines:
             self._starts.append(self._starts[-1] + len(line))
 
+    def _offset(self, line: int, column: int) -> int:
+        """The index in the source of a place in the tree, whose columns count bytes of UTF-8."""
+        text = self._lines[line - 1]
+        if not text.isascii():
+            column = len(text.encode()[:column].decode())
+        return self._starts[line - 1] + column
+
     def span(self, node: Any) -> tuple[int, int]:
-        start = self._starts[node.lineno - 1] + int(node.col_offset)
-        return start, self._starts[node.end_lineno - 1] + int(node.end_col_offset)
+        return self._offset(node.lineno, node.col_offset), self._offset(node.end_lineno, node.end_col_offset)
 
     def of(self, node: ast.AST) -> str:
         start, end = self.span(node)
         return self.source[start:end]
 
     def lines(self, node: Any) -> tuple[int, int]:
-        """The span of the node's whole lines, indentation excluded, line end included."""
-        return self.span(node)[0], self._starts[node.end_lineno]
+        """The span of the node's whole lines, line end included."""
+        return self._starts[node.lineno - 1], self._starts[node.end_lineno]
 
     def between(self, left: ast.AST, right: ast.AST) -> tuple[int, int]:
         return self.span(left)[1], self.span(right)[0]
@@ -57,6 +77,9 @@ class Text:
         start, end = self.span(node)
         return Edit(operator, start, end, text, node.lineno, message, severity)
 
+
+# ---------------------------------------------------------------------------
+# The operators
 
 _SYMBOLS: dict[type[ast.AST], str] = {
     ast.Lt: "<", ast.LtE: "<=", ast.Gt: ">", ast.GtE: ">=", ast.Eq: "==", ast.NotEq: "!=", ast.In: "in",
@@ -94,8 +117,8 @@ def _comparison(text: Text, node: ast.Compare, table: dict[str, str], operator: 
     for index, kind in enumerate(node.ops):
         old = _SYMBOLS[type(kind)]
         if old in table:
-            yield from _symbol(text, operands[index], operands[index + 1], old, table[old], operator,
-                               "The comparison " + says + ".")  # fmt: skip
+            left, right = operands[index : index + 2]
+            yield from _symbol(text, left, right, old, table[old], operator, f"The comparison {says}.")
 
 
 def arithmetic(text: Text, node: ast.AST) -> Iterator[Edit]:
@@ -118,7 +141,7 @@ def _symbol(text: Text, left: ast.AST, right: ast.AST, old: str, new: str, opera
 
 
 def constant(text: Text, node: ast.AST) -> Iterator[Edit]:
-    if isinstance(node, ast.Constant) and type(node.value) is int:
+    if isinstance(node, ast.Constant) and type(node.value) is int and node.value < _LARGEST:
         for new in (node.value + 1, node.value - 1):
             if new >= 0:
                 says = f"The constant is wrong: {new} should be {node.value}."
@@ -150,7 +173,7 @@ def negation(text: Text, node: ast.AST) -> Iterator[Edit]:
 def initial(text: Text, node: ast.AST) -> Iterator[Edit]:
     if isinstance(node, ast.Assign) and isinstance(node.value, ast.Constant) and type(node.value.value) is int:
         new = {0: "1", 1: "0"}.get(node.value.value, "0")
-        says = f"`{text.of(node.targets[0])}` starts from the wrong value: {new} should be {node.value.value}."
+        says = f"`{text.of(node.targets[0])}` starts from the wrong value: {new} should be {text.of(node.value)}."
         yield text.replaced("initial", node.value, new, says)
 
 
@@ -159,7 +182,6 @@ def dropped(text: Text, node: ast.AST) -> Iterator[Edit]:
         for statement in node.body:
             if isinstance(statement, (ast.AugAssign, ast.Assign, ast.Expr)) and not _is_docstring(statement):
                 start, end = text.lines(statement)
-                start = text.source.rfind("\n", 0, start) + 1
                 yield Edit("dropped", start, end, "", 0, "A statement is missing.")
 
 
@@ -172,7 +194,6 @@ def base_case(text: Text, node: ast.AST) -> Iterator[Edit]:
         for statement in node.body[:-1]:
             if isinstance(statement, ast.If) and isinstance(statement.body[-1], (ast.Return, ast.Raise)):
                 start, end = text.lines(statement)
-                start = text.source.rfind("\n", 0, start) + 1
                 yield Edit("base_case", start, end, "", 0, "A case that has to be handled first is missing.")
 
 
@@ -204,13 +225,13 @@ def mutable_default(text: Text, node: ast.AST) -> Iterator[Edit]:
         name, value = text.of(first.targets[0]), text.of(first.value)
         end_of_arguments = text.span(node.args.args[-1])[1]
         start, end = text.lines(first)
-        kept = text.source[end_of_arguments : text.source.rfind("\n", 0, start) + 1]
+        kept = text.source[end_of_arguments:start]
         says = f"The default `{name}={value}` is created once and shared by all calls."
         yield Edit("mutable_default", end_of_arguments, end, f", {name}={value}{kept}", node.lineno, says)
 
 
 def bounds(text: Text, node: ast.AST) -> Iterator[Edit]:
-    if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "range":
+    if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "range" and node.args:
         stop = node.args[min(1, len(node.args) - 1)]
         says = "The range is off by one at its end."
         old = text.of(stop)
@@ -246,7 +267,7 @@ def early_return(text: Text, node: ast.AST) -> Iterator[Edit]:
 
 
 def lost_update(text: Text, node: ast.AST) -> Iterator[Edit]:
-    if isinstance(node, ast.AugAssign):
+    if isinstance(node, ast.AugAssign) and type(node.op) in _SYMBOLS:
         start, end = text.between(node.target, node.value)
         says = f"`{text.of(node.target)}` is overwritten: `=` should be `{_SYMBOLS[type(node.op)]}=`."
         yield Edit("lost_update", start, end, " = ", node.lineno, says)
@@ -290,17 +311,62 @@ OPERATORS: dict[type[ast.AST], tuple[Operator, ...]] = {
 }
 
 
-def find_edits(dice: Dice, text: Text, visible: bool) -> list[Edit]:
-    """All edits of the source in a random order that mixes the operators.
+# ---------------------------------------------------------------------------
+# Finding them
+
+
+def find_edits(text: Text, visible: bool, shuffle: Shuffle) -> list[Edit]:
+    """All edits of the source, one of each operator first, then a second of each, and so on.
 
     `visible` leaves out those that remove something, for they have no line to point at.
     """
     found: dict[str, list[Edit]] = {}
-    for node in ast.walk(text.tree):
+    for node in _nodes(text.tree):
         for operator in OPERATORS.get(type(node), ()):
             for edit in operator(text, node):
                 if edit.line or not visible:
                     found.setdefault(edit.operator, []).append(edit)
-    groups = [dice.some(group, len(group)) for group in dice.some(list(found.values()), len(found))]
+    groups = [shuffle(group) for group in shuffle(list(found.values()))]
     deepest = max(map(len, groups), default=0)
     return [group[depth] for depth in range(deepest) for group in groups if depth < len(group)]
+
+
+def mutants_of(source: str, most: int) -> list[str]:
+    """Up to `most` different versions of the source with one planted bug each, the same ones every time.
+
+    Empty where the source does not parse. Nothing says that a bug shows: some may behave like the source.
+    """
+    tree = parse(source)
+    if isinstance(tree, Problem):
+        return []
+    dice = random.Random(source)
+    edits = find_edits(Text(source, tree), False, lambda items: dice.sample(items, len(items)))
+    mutants: dict[str, None] = {}
+    for edit in edits:
+        mutant = edit.apply(source)
+        if len(mutants) < most and mutant not in mutants and _differs(parse(mutant), tree):
+            mutants[mutant] = None
+    return list(mutants)
+
+
+def _differs(changed: ast.Module | Problem, tree: ast.Module) -> bool:
+    """Whether a change left Python that is not the same but for its comments."""
+    try:
+        return not isinstance(changed, Problem) and ast.dump(changed) != ast.dump(tree)
+    except (RecursionError, ValueError):  # too deep, or a number too long to be shown
+        return False
+
+
+def _nodes(tree: ast.Module) -> Iterator[ast.AST]:
+    """ast.walk, and faster, without what is in f-strings, whose places Python tells right only from 3.12 on."""
+    waiting: list[ast.AST] = [tree]
+    for node in waiting:
+        yield node
+        if isinstance(node, ast.JoinedStr):
+            continue
+        for name in node._fields:
+            value = getattr(node, name, None)
+            if isinstance(value, list):
+                waiting += [item for item in value if isinstance(item, ast.AST)]
+            elif isinstance(value, ast.AST):
+                waiting.append(value)

@@ -1,0 +1,93 @@
+"""Python text that nobody has vouched for: whether it parses, and what to run to have it checked."""
+
+import ast
+import symtable
+import warnings
+from dataclasses import dataclass
+
+# Read by our own process; longer code is not worth what parsing it may cost.
+MAX_CODE_CHARACTERS = 1_000_000
+
+
+@dataclass(frozen=True)
+class Problem:
+    """Why a text is no Python."""
+
+    error_class: str
+    detail: str
+
+
+def parse(code: str) -> ast.Module | Problem:
+    """The syntax tree of `code`, or why there is none; nothing is executed."""
+    if len(code) > MAX_CODE_CHARACTERS:
+        return Problem("", f"longer than {MAX_CODE_CHARACTERS} characters")
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            tree = ast.parse(code)
+            # The compiler refuses more than the parser does: `return` outside a function, for one.
+            compile(tree, "<answer>", "exec", dont_inherit=True)
+            return tree
+    except SyntaxError as error:
+        return Problem(type(error).__name__, f"{error.msg} (line {error.lineno})"[:300])
+    except (ValueError, RecursionError, MemoryError) as error:
+        return Problem("SyntaxError", f"{type(error).__name__}: {error}"[:300])
+
+
+def parses(code: str) -> bool:
+    return not isinstance(parse(code), Problem)
+
+
+def with_tests(code: str, tests: str) -> str:
+    """The program that runs `tests` after `code`."""
+    return f"{code}\n\n{runnable_tests(tests) or ''}\n"
+
+
+def runnable_tests(tests: str) -> str | None:
+    """`tests` with calls of its uncalled test functions appended; None where running it checks nothing."""
+    if not tests.strip():
+        return None
+    tree = parse(tests)
+    if isinstance(tree, Problem):
+        return tests  # running it says what is wrong
+    named = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
+    calls = []
+    checks = False
+    for statement in tree.body:
+        if isinstance(statement, ast.FunctionDef) and statement.name not in named:
+            arguments = statement.args
+            needed = len(arguments.posonlyargs + arguments.args) - len(arguments.defaults)
+            needed += sum(default is None for default in arguments.kw_defaults)
+            if needed or not statement.name.startswith("test"):
+                continue
+            calls.append(f"{statement.name}()")
+        elif isinstance(statement, ast.ClassDef | ast.AsyncFunctionDef) and statement.name not in named:
+            continue
+        checks = checks or any(_is_check(node) for node in ast.walk(statement))
+    return "\n".join([tests, *calls]) if checks else None
+
+
+def _is_check(node: ast.AST) -> bool:
+    if isinstance(node, ast.Call):
+        function = node.func
+        name = function.attr if isinstance(function, ast.Attribute) else getattr(function, "id", "")
+        return "assert" in name.lower() or name == "fail"
+    return isinstance(node, ast.Assert | ast.Raise)
+
+
+def binds(code: str, name: str) -> bool:
+    """Whether `code` gives the module's `name` another meaning: by def, class, import, =, for, …"""
+    try:
+        module = symtable.symtable(code, "<answer>", "exec")
+    except SyntaxError:
+        return False
+    tables = [module]
+    while tables:
+        table = tables.pop()
+        tables += table.get_children()
+        if name not in table.get_identifiers():
+            continue
+        symbol = table.lookup(name)
+        if (table is module or symbol.is_declared_global()) and (symbol.is_assigned() or symbol.is_imported()):
+            return True
+    return False
