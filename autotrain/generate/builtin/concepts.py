@@ -9,10 +9,12 @@ from autotrain.generate.builtin.classic_arrays import ARRAY_CLASSICS
 from autotrain.generate.builtin.classic_choices import CHOICE_CLASSICS
 from autotrain.generate.builtin.classic_collections import COLLECTION_CLASSICS
 from autotrain.generate.builtin.classic_formats import FORMAT_CLASSICS
+from autotrain.generate.builtin.classic_graphs import GRAPH_CLASSICS
 from autotrain.generate.builtin.classic_mathematics import MATHEMATICS_CLASSICS
 from autotrain.generate.builtin.classic_matrices import MATRIX_CLASSICS
 from autotrain.generate.builtin.classic_numbers import NUMBER_CLASSICS
 from autotrain.generate.builtin.classic_strings import STRING_CLASSICS
+from autotrain.generate.builtin.classic_structures import STRUCTURE_CLASSICS
 from autotrain.generate.builtin.classic_texts import TEXT_CLASSICS
 from autotrain.generate.builtin.classic_writing import WRITING_CLASSICS
 from autotrain.generate.builtin.classics import Classic, build_classic
@@ -24,6 +26,7 @@ from autotrain.generate.builtin.sources import SOURCES
 CLASSICS = (
     *NUMBER_CLASSICS, *TEXT_CLASSICS, *COLLECTION_CLASSICS, *ARITHMETIC_CLASSICS, *MATHEMATICS_CLASSICS,
     *STRING_CLASSICS, *WRITING_CLASSICS, *FORMAT_CLASSICS, *ARRAY_CLASSICS, *CHOICE_CLASSICS, *MATRIX_CLASSICS,
+    *STRUCTURE_CLASSICS, *GRAPH_CLASSICS,
 )  # fmt: skip
 
 Builder = Callable[[Dice], Problem | None]

@@ -133,14 +133,29 @@ def trees(dice: Dice, ordered: bool = False) -> list[Any]:
     return [tree(sorted(row) if ordered else row) for row in rows]
 
 
-def linked_lists(dice: Dice) -> list[Any]:
+def linked_lists(dice: Dice, ordered: bool = False) -> list[Any]:
     """Pairs (value, rest) that end in None."""
     rows = []
     for size in (3, 0, 1, 4, 2, 5, 3, 4):
         chain: Any = None
-        for _ in range(size):
-            chain = (dice.whole(-3, 9), chain)
+        numbers = [dice.whole(-3, 9) for _ in range(size)]
+        for number in sorted(numbers, reverse=True) if ordered else numbers:
+            chain = (number, chain)
         rows.append(chain)
+    return rows
+
+
+def prefix_trees(dice: Dice) -> list[Any]:
+    """Nested dictionaries of characters with the key '$' where a string ends."""
+    rows = []
+    for size in (3, 0, 1, 4, 2, 3, 2):
+        root: dict[str, Any] = {}
+        for word in dice.some(("an", "ant", "a", "bob", "be", "bee", "abc", "é", "to", "tea"), size):
+            node = root
+            for letter in word:
+                node = node.setdefault(letter, {})
+            node["$"] = True
+        rows.append(root)
     return rows
 
 
