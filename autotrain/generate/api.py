@@ -268,7 +268,8 @@ def _explain_nothing(harvest: Harvest, asked: int, model: str, ledger_path: Path
         )
     faults = {name.removeprefix("replies_"): count for name, count in harvest.counters.items() if "replies_" in name}
     listed = ", ".join(f"{count} {name}" for name, count in faults.items())
+    cut_off = harvest.counters["replies_truncated"] * 2 > harvest.replies
     raise Refused(
         f"none of the {harvest.replies} replies of {model} held a usable sample ({listed}); they are in "
-        f"{ledger_path.name}; try another TEACHER_MODEL"
+        f"{ledger_path.name}; try {'a higher TEACHER_MAX_TOKENS or ' if cut_off else ''}another TEACHER_MODEL"
     )

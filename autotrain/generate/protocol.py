@@ -4,6 +4,7 @@ import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from email.utils import parsedate_to_datetime
+from pathlib import PurePath
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -78,7 +79,7 @@ def read_completion(body: str, request: Request, name: str, model: str, price: P
         text=_text_of(choice.message.content),
         finish_reason=choice.finish_reason,
         refusal=bool(choice.message.refusal) or choice.finish_reason == "content_filter",
-        model=completion.model or model,
+        model=_name_of(completion.model or model),
         input_tokens=usage.prompt_tokens,
         cached_tokens=cached,
         output_tokens=usage.completion_tokens,
@@ -103,6 +104,11 @@ def _text_of(content: str | list[Any] | None) -> str:
     return content or ""
 
 
+def _name_of(model: str) -> str:
+    """A model's name for the data set; servers that were started with a folder give its whole path."""
+    return PurePath(model).name if PurePath(model).is_absolute() else model
+
+
 def _moment(created: Any) -> str:
     """The server's own time of the reply, so that the same reply makes the same sample; ours if it has none."""
     known = isinstance(created, int | float) and 0 <= created < YEAR_2100
@@ -118,7 +124,7 @@ def shown_address(url: str) -> str:
 def words_of(error: APIStatusError) -> str:
     """What the server said, after its status code."""
     body = error.body
-    words = (body.get("message") or body) if isinstance(body, dict) else body or ""
+    words = (body.get("message") or body.get("detail") or body) if isinstance(body, dict) else body or ""
     return f"{error.status_code} {words}"
 
 
@@ -163,6 +169,6 @@ def remedy_for(error: APIStatusError) -> str:
     """What a user can look at, or nothing."""
     if error.status_code in (401, 403):
         return "; check OPENAI_API_KEY"
-    if error.status_code == 404:
+    if error.status_code in (400, 404, 422):
         return "; check TEACHER_MODEL and TEACHER_BASE_URL"
     return ""

@@ -3,7 +3,7 @@
 import argparse
 import time
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -143,6 +143,7 @@ class Reporter:
         self._report: Report | None = None
         self._counted: dict[str, int] = {}
         self._started = self._written = self._said = time.monotonic()
+        self._told: Mapping[str, int | float] = {}
         self._at_start: int | None = None
 
     def take(self, report: Report) -> None:
@@ -153,8 +154,8 @@ class Reporter:
             self._at_start = report.samples
         if now - self._written >= SECONDS_BETWEEN_EVENTS:
             self._write(now)
-        if now - self._said >= SECONDS_BETWEEN_LINES:
-            self._said = now
+        if now - self._said >= SECONDS_BETWEEN_LINES and report.usage != self._told:
+            self._said, self._told = now, report.usage
             self._stage.say(self._line(now))
 
     def finish(self) -> None:

@@ -16,6 +16,10 @@ def plan_text(settings: Settings) -> str:
     if teacher != BUILTIN_TEACHER:
         requests = -(-settings.samples_per_round // settings.samples_per_request)
         teacher += f" at {settings.teacher_base_url or 'the OpenAI API'}, about {requests} requests a round"
+    bounds = [f"${settings.max_cost_usd:g}"] if settings.max_cost_usd is not None else []
+    bounds += [f"{settings.max_tokens:,} tokens"] if settings.max_tokens is not None else []
+    if bounds and settings.teacher_model != BUILTIN_TEACHER:
+        teacher += f", at most {' and '.join(bounds)} in all"
     gate = "run answers and tests" if settings.run_unit_tests else "syntax only (RUN_UNIT_TESTS=0)"
     training = (
         f"at most {steps} steps of {settings.batch_size} × {settings.grad_accum} samples a round, "
