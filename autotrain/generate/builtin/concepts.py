@@ -7,8 +7,10 @@ from autotrain.generate.builtin import containers, decisions, machines, recursio
 from autotrain.generate.builtin.classic_arithmetic import ARITHMETIC_CLASSICS
 from autotrain.generate.builtin.classic_arrays import ARRAY_CLASSICS
 from autotrain.generate.builtin.classic_choices import CHOICE_CLASSICS
+from autotrain.generate.builtin.classic_classes import CLASS_CLASSICS
 from autotrain.generate.builtin.classic_collections import COLLECTION_CLASSICS
 from autotrain.generate.builtin.classic_formats import FORMAT_CLASSICS
+from autotrain.generate.builtin.classic_functions import FUNCTION_CLASSICS
 from autotrain.generate.builtin.classic_graphs import GRAPH_CLASSICS
 from autotrain.generate.builtin.classic_mathematics import MATHEMATICS_CLASSICS
 from autotrain.generate.builtin.classic_matrices import MATRIX_CLASSICS
@@ -26,7 +28,7 @@ from autotrain.generate.builtin.sources import SOURCES
 CLASSICS = (
     *NUMBER_CLASSICS, *TEXT_CLASSICS, *COLLECTION_CLASSICS, *ARITHMETIC_CLASSICS, *MATHEMATICS_CLASSICS,
     *STRING_CLASSICS, *WRITING_CLASSICS, *FORMAT_CLASSICS, *ARRAY_CLASSICS, *CHOICE_CLASSICS, *MATRIX_CLASSICS,
-    *STRUCTURE_CLASSICS, *GRAPH_CLASSICS,
+    *STRUCTURE_CLASSICS, *GRAPH_CLASSICS, *CLASS_CLASSICS, *FUNCTION_CLASSICS,
 )  # fmt: skip
 
 Builder = Callable[[Dice], Problem | None]
