@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from functools import partial
 
-from autotrain.generate.builtin import containers, decisions, machines, recursion
+from autotrain.generate.builtin import compositions, containers, decisions, machines, recursion
 from autotrain.generate.builtin.classic_arithmetic import ARITHMETIC_CLASSICS
 from autotrain.generate.builtin.classic_arrays import ARRAY_CLASSICS
 from autotrain.generate.builtin.classic_choices import CHOICE_CLASSICS
@@ -48,6 +48,9 @@ _TABLE: dict[str, tuple[Builder, float]] = {
         name: (partial(build_classic, entries=entries), 0.35 * len(entries))
         for name, entries in classics_by_concept().items()
     },
+    "element_functions": (compositions.element_functions, 8.0),
+    "text_steps": (compositions.text_steps, 5.0),
+    "list_steps": (compositions.list_steps, 5.0),
     "recursion_on_lists": (recursion.on_list, 3.0),
     "recursion_on_text": (recursion.on_text, 2.5),
     "recursion_on_digits": (recursion.on_digits, 1.5),

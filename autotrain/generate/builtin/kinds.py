@@ -209,6 +209,11 @@ KINDS: dict[str, Kind] = {
                          lambda dice: [[str(dice.whole(-9, 99)), "x", "7"], [], ["a"], [str(dice.whole(1, 9))], ["1.5", " 4 ", "", "-3"],
                                        ["é", str(dice.whole(10, 20)), "0"]]),
     "people": Kind("person record user form", "dict", "a dictionary", lambda dice: []),
+    "int_rows": Kind("rows lists table data", "list[list[int]]", "a list of lists of integers",
+                     lambda dice: [[[dice.whole(-3, 9) for _ in range(dice.whole(0, 4))] for _ in range(size)] for size in (3, 0, 1, 4, 2, 3)]
+                     + [[[], [1, 1], [2, 5]]]),
+    "utext_long": Kind("text s string phrase message line", "str", "a string",
+                       lambda dice: [*values.texts(dice)[:4], dice.one(structures.UNICODE), "  Hello  Moon 42 ", "a", "noon 日本 Zoo"]),
     "steps_table": Kind("steps table following jumps", "list[int]", "a list of positions in itself", lambda dice: []),
     "colours": Kind("colours colour paint chosen", "dict[str, int]", "a dictionary from nodes to colours", lambda dice: []),
     "weighted_edges": Kind("edges links roads cables", "list[tuple[int, int, int]]", "a list of edges (weight, a, b)", lambda dice: []),
