@@ -233,6 +233,7 @@ class TeacherServer:
         then: Script = good,
         key: str | None = None,
         models: Iterable[str] = ("test-teacher",),
+        port: int = 0,
     ) -> None:
         self.requests: list[Body] = []
         self.headers: list[dict[str, str]] = []
@@ -244,9 +245,10 @@ class TeacherServer:
         self._at_once = 0
         self._lock = threading.Lock()
         self._closing = threading.Event()
-        self._server = _Listener(("127.0.0.1", 0), _handler_of(self))
-        self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.02})
-        self.base_url = f"http://127.0.0.1:{self._server.server_address[1]}/v1"
+        self._server = _Listener(("127.0.0.1", port), _handler_of(self))
+        self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
+        self.port = int(self._server.server_address[1])
+        self.base_url = f"http://127.0.0.1:{self.port}/v1"
 
     @property
     def count(self) -> int:
@@ -260,6 +262,12 @@ class TeacherServer:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self.stop()
+
+    def stop(self) -> None:
+        """End the server; twice does no harm."""
+        if self._closing.is_set():
+            return
         self._closing.set()
         self._server.shutdown()
         self._server.server_close()
@@ -304,6 +312,9 @@ def _handler_of(server: TeacherServer) -> type[BaseHTTPRequestHandler]:
 
         def do_POST(self) -> None:
             body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+            if server.is_closing():
+                self.close_connection = True
+                return
             if self.path != "/v1/chat/completions":
                 self._send(error(404, "no such path"))
                 return

@@ -6,6 +6,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -455,10 +456,33 @@ def test_after_a_rate_limit_nobody_asks_before_the_time_is_over(tmp_path: Path) 
 def test_a_server_that_is_out_for_hours_ends_the_stage_resumably(tmp_path: Path) -> None:
     with TeacherServer([good], then=rate_limited(7200)) as server:
         ask = Asking(tmp_path, server.base_url)
-        with pytest.raises(AutotrainError, match=r"left alone for more than 60 minutes.*--resume") as caught:
+        with pytest.raises(AutotrainError, match=r"does not serve for more than 60 minutes.*--resume") as caught:
             ask(20)
     assert type(caught.value) is AutotrainError
     assert ask.replies() == 1
+
+
+def test_a_server_that_is_away_for_a_while_is_waited_for(tmp_path: Path) -> None:
+    with TeacherServer(then=slow(0.02)) as first:
+        ask = Asking(tmp_path, first.base_url, max_retries=1)
+        back: list[TeacherServer] = []
+
+        def come_back() -> None:
+            back.append(TeacherServer(then=slow(0.02), port=first.port).__enter__())
+
+        timer = threading.Timer(1.0, come_back)
+
+        def restart() -> None:
+            if first.count >= 12 and not timer.ident:
+                first.stop()
+                timer.start()
+
+        assert len(ask(80, restart)) == 80
+        timer.join()
+        back[0].stop()
+    assert ask.total("failed_unreachable") >= 1
+    assert ask.total("teacher_failed") == 0, "no request is given up for it"
+    assert ask.replies() == 40
 
 
 def test_never_spends_more_than_the_bound_and_keeps_what_was_paid_for(tmp_path: Path) -> None:

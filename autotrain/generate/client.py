@@ -24,6 +24,7 @@ from autotrain.generate.prices import OPENAI_URL, Price, find_price
 from autotrain.generate.prompts import messages
 from autotrain.generate.protocol import (
     RESPONSE_FORMS,
+    is_away,
     is_final,
     is_transient,
     other_manner,
@@ -39,7 +40,7 @@ from autotrain.generate.teacher import BudgetReached, RequestFailed, TeacherSett
 TEMPLATE_TOKENS = 200
 BACKOFF_SECONDS, LONGEST_BACKOFF = 0.5, 30.0
 UNREACHABLE_PAUSE = 5.0
-# How long a server may go on saying "too many requests" before the stage gives up, resumably.
+# How long the servers may be away or say "too many requests" before the stage gives up, resumably.
 PATIENCE_SECONDS = 3600.0
 
 Why = Literal["server_error", "timeout", "unreachable", "connection", "malformed", "empty"]
@@ -48,11 +49,12 @@ BILLED: frozenset[Why] = frozenset({"timeout", "connection", "malformed", "empty
 
 
 class _TryFailed(Exception):
-    """A try failed in a way that another may not."""
+    """A try failed in a way that another may not. `away`: there is no server there just now."""
 
-    def __init__(self, why: Why, words: str) -> None:
+    def __init__(self, why: Why, words: str, away: bool) -> None:
         super().__init__(words)
         self.why = why
+        self.away = away
 
 
 @dataclass
@@ -156,7 +158,10 @@ class Client:
             raise RequestFailed(str(error), error.why == "unreachable") from None
 
     async def _answer(self, request: Request, chat: list[dict[str, str]], attempts: Iterator[int]) -> Reply:
-        """A reply, however often a server says "not now" or "not in this way": neither is a failure."""
+        """A reply, however often a server says "not now" or "not in this way": neither counts as a failure.
+
+        Nor does it count that a server which has served is away: it will be back, or patience ends.
+        """
         size = len(json.dumps(chat, ensure_ascii=False).encode())
         while True:
             server, worst = await self._turn(size)
@@ -168,6 +173,10 @@ class Client:
                     self._slow_down(server, error, sent_at)
                 else:
                     self._change_manner(server, manner, error)
+            except _TryFailed as error:
+                if not (error.away and server.has_served):
+                    raise
+                self._leave_alone(server, str(error), sent_at, None)
             finally:
                 server.pace.end()
                 self._changed.set()
@@ -223,7 +232,7 @@ class Client:
         except APIStatusError as error:
             if is_transient(error):
                 server.pace.pause(time.monotonic() + min(retry_after(error) or 0.0, PATIENCE_SECONDS))
-                raise self._failure(name, "server_error", words_of(error)) from None
+                raise self._failure(name, "server_error", words_of(error), is_away(error)) from None
             why = "rate_limited" if error.status_code == 429 else "bad_request"
             self._ledger.append(failed(name, why, billed=False))
             raise
@@ -233,7 +242,7 @@ class Client:
                 raise self._failure(name, "connection", words) from None
             if len(self._servers) > 1:
                 server.pace.pause(time.monotonic() + UNREACHABLE_PAUSE)
-            raise self._failure(name, "unreachable", words) from None
+            raise self._failure(name, "unreachable", words, away=True) from None
         except APIError as error:
             raise self._failure(name, "malformed", error.message) from None
         return await self._keep(server, request, name, body)
@@ -262,21 +271,24 @@ class Client:
         await self._loop.run_in_executor(None, self._ledger.sync)
         return reply
 
-    def _failure(self, name: str, why: Why, words: str) -> _TryFailed:
+    def _failure(self, name: str, why: Why, words: str, away: bool = False) -> _TryFailed:
         self._ledger.append(failed(name, why, billed=why in BILLED))
-        return _TryFailed(why, self._safe(words))
+        return _TryFailed(why, self._safe(words), away)
 
     def _slow_down(self, server: _Server, error: APIStatusError, sent_at: float) -> None:
-        """Leave a server alone for a while; raise where that is in vain or would take too long."""
+        """Do as a server says that was asked too often; raise where waiting is in vain."""
         words = self._safe(words_of(error))
         if error.code == "insufficient_quota":
             raise Refused(f"the teacher at {server.address} refuses: {words}") from None
+        self._leave_alone(server, words, sent_at, retry_after(error))
+
+    def _leave_alone(self, server: _Server, words: str, sent_at: float, wait: float | None) -> None:
+        """Send nothing to a server for a while; raise AutotrainError if none has served for too long."""
         now = time.monotonic()
-        wait = retry_after(error)
         if now - self._served_at + (wait or 0.0) > PATIENCE_SECONDS:
             raise AutotrainError(
-                f"the teacher at {server.address} wants to be left alone for more than "
-                f"{PATIENCE_SECONDS / 60:.0f} minutes: {words}; the replies so far are kept, --resume goes on"
+                f"the teacher at {server.address} does not serve for more than {PATIENCE_SECONDS / 60:.0f} minutes: "
+                f"{words}; the replies so far are kept, --resume asks for the rest"
             ) from None
         server.pace.rate_limited(sent_at, now, wait)
 

@@ -30,6 +30,7 @@ RESPONSE_FORMS: Sequence[Mapping[str, Any]] = (
 )
 # Client errors that every further request would meet too.
 FINAL_STATUS = frozenset({401, 402, 403, 404})
+AWAY_STATUS = frozenset({502, 503, 529})
 PASSING_STATUS = frozenset({408, 409, 425})
 # A moment beyond this is no time of a reply.
 YEAR_2100 = 4_102_444_800
@@ -131,6 +132,11 @@ def words_of(error: APIStatusError) -> str:
 def is_transient(error: APIStatusError) -> bool:
     """Whether the same request may well succeed a little later."""
     return error.status_code >= 500 or error.status_code in PASSING_STATUS
+
+
+def is_away(error: APIStatusError) -> bool:
+    """Whether a gateway says that nobody is behind it just now, or the server that it has no room."""
+    return error.status_code in AWAY_STATUS
 
 
 def is_final(error: APIStatusError, has_served: bool) -> bool:
