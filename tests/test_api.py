@@ -464,7 +464,7 @@ def test_a_server_that_is_out_for_hours_ends_the_stage_resumably(tmp_path: Path)
 
 def test_a_server_that_is_away_for_a_while_is_waited_for(tmp_path: Path) -> None:
     with TeacherServer(then=slow(0.02)) as first:
-        ask = Asking(tmp_path, first.base_url, max_retries=1)
+        ask = Asking(tmp_path, first.base_url)
         back: list[TeacherServer] = []
 
         def come_back() -> None:
