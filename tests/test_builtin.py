@@ -4,6 +4,7 @@ import ast
 import builtins
 import json
 import os
+import random
 import re
 import subprocess
 import sys
@@ -13,7 +14,7 @@ from typing import get_args
 
 import pytest
 
-from autotrain.gate.edits import read_files
+from autotrain.gate.edits import Edits, apply_edits, read_files
 from autotrain.gate.program import runnable_tests
 from autotrain.gate.sandbox import Limits
 from autotrain.gate.verify import verify_samples
@@ -45,7 +46,7 @@ def passes(code: str, tests: str) -> bool:
     program = compile(f"{code}\n{tests}", "<sample>", "exec")
     try:
         with_limit(lambda: exec(program, {}))  # noqa: S102
-    except Exception:
+    except (Exception, TooManySteps):
         return False
     return True
 
@@ -174,6 +175,18 @@ def test_an_edit_replaces_the_smallest_stretch_that_is_unique() -> None:
     assert edits("y = 2\ny = 2\nx = 1\nz = 4\n") == [("x = 1\ny = 2", "y = 2\ny = 2"), ("z = 3", "z = 4")]
 
 
+def test_edits_between_any_two_versions_of_a_file_lead_from_one_to_the_other() -> None:
+    dice = random.Random(1)
+    pool = ["x = 1", "    x = 1", "xx = 1", "", "y = 2", "z"]
+    for _ in range(300):
+        before = ["first", *(dice.choice(pool) for _ in range(8)), "last", ""]
+        after = [line for line in before if not line or dice.random() < 0.8]
+        after[1:1] = dice.choices(pool, k=dice.randrange(3))
+        old, new = ({"a.py": "\n".join(lines)} for lines in (before, ["first", *after]))
+        edits = edits_between(old, new)
+        assert not edits or apply_edits(old, Edits.model_validate({"edits": edits})) == new
+
+
 def test_every_buggy_input_fails_and_every_clumsy_input_passes(samples: list[Sample]) -> None:
     for sample in samples:
         if sample.metadata.task_type == "bug_fixing":
@@ -273,6 +286,8 @@ def test_weights_steer_and_unknown_names_are_ignored() -> None:
 
 
 def test_endless_and_exploding_code_is_stopped() -> None:
-    for source in ("while True:\n    pass", "n = 3\nwhile n:\n    n *= n"):
+    swallowing = "while True:\n    try:\n        pass\n    except Exception:\n        pass"
+    growing = "def f():\n    text = 'x'\n    while True:\n        text += text\nf()"
+    for source in ("while True:\n    pass", "n = 3\nwhile n:\n    n *= n", swallowing, growing):
         with pytest.raises(TooManySteps):
             with_limit(lambda source=source: exec(source, {}))  # type: ignore[misc] # noqa: S102

@@ -337,24 +337,26 @@ def mutants_of(source: str, most: int) -> list[str]:
     Empty where the source does not parse. Nothing says that a bug shows: some may behave like the source.
     """
     tree = parse(source)
-    if isinstance(tree, Problem):
+    shape = _shape(tree)
+    if isinstance(tree, Problem) or shape is None:
         return []
     dice = random.Random(source)
     edits = find_edits(Text(source, tree), False, lambda items: dice.sample(items, len(items)))
     mutants: dict[str, None] = {}
-    for edit in edits:
+    for edit in edits[: 4 * most]:
         mutant = edit.apply(source)
-        if len(mutants) < most and mutant not in mutants and _differs(parse(mutant), tree):
+        # A change of nothing but a comment is none.
+        if len(mutants) < most and _shape(parse(mutant)) not in (None, shape):
             mutants[mutant] = None
     return list(mutants)
 
 
-def _differs(changed: ast.Module | Problem, tree: ast.Module) -> bool:
-    """Whether a change left Python that is not the same but for its comments."""
+def _shape(tree: ast.Module | Problem) -> str | None:
+    """What two sources have in common that differ in comments and layout only."""
     try:
-        return not isinstance(changed, Problem) and ast.dump(changed) != ast.dump(tree)
+        return None if isinstance(tree, Problem) else ast.dump(tree)
     except (RecursionError, ValueError):  # too deep, or a number too long to be shown
-        return False
+        return None
 
 
 def _nodes(tree: ast.Module) -> Iterator[ast.AST]:

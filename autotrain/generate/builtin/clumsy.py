@@ -5,7 +5,7 @@ import re
 
 from autotrain.generate.builtin.dice import Dice
 
-_TARGETS = re.compile(r"(^ *|\bfor )\(([\w, ]+)\)( = | in )", re.MULTILINE)
+_TARGETS = re.compile(r"(^ *|\bfor )\(([\w, ]+)\)(?= = | in )|(?<= = )\(([\w, ]+)\)(?= = )", re.MULTILINE)
 
 
 class Rewriter(ast.NodeTransformer):

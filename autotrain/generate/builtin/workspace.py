@@ -5,7 +5,6 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from difflib import SequenceMatcher
-from itertools import count
 from textwrap import indent
 from typing import Any
 
@@ -342,9 +341,9 @@ def edits_between(before: Mapping[str, str], after: Mapping[str, str]) -> list[d
 def stretch(lines: list[str], start: int, end: int, replaced: bool) -> tuple[int, int]:
     """The smallest stretch of lines around start:end that occurs once; one more where nothing would be left of it."""
     text = "\n".join(lines)
-    for size in count(max(1, end - start + (not replaced))):
+    for size in range(max(1, end - start + (not replaced)), len(lines) + 1):
         for low in range(max(0, end - size), min(start, len(lines) - size) + 1):
             part = "\n".join(lines[low : low + size])
             if part.strip() and occurs_once(text, part):
                 return low, low + size
-    raise AssertionError("the whole of a text occurs once")
+    raise ValueError("nothing is left of the text, so there is no line to replace")
