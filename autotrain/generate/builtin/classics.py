@@ -60,6 +60,7 @@ def build_classic(dice: Dice, entries: Sequence[Classic]) -> Problem:
     bodies = [fill(body, chosen) for body in entry.bodies]
     taken = {word for body in bodies for word in _LOCAL.findall(body)}
     parameters = tuple(draw_parameter(dice, kind, taken) for kind in entry.kinds.rstrip("!").split())
+    forms = dict.fromkeys(KINDS[kind].form for kind in entry.kinds.rstrip("!").split())
     name = fill(dice.one(entry.names.split()), chosen)
     slots = dict(zip("pqr", (item.name for item in parameters), strict=False)) | {"f": name}
     slots["k"] = str(dice.one(entry.k) if entry.k else None)
@@ -74,7 +75,7 @@ def build_classic(dice: Dice, entries: Sequence[Classic]) -> Problem:
         task=tuple(fill(fill(dice.one(entry.tasks), chosen), words).split("||")),
         bodies=tuple(fill(body, slots) for body in bodies),
         calls=draw_calls(dice, entry, name, {**chosen, "k": slots["k"]}),
-        notes=(fill(fill(entry.notes, chosen), words),) if entry.notes else (),
+        notes=tuple(filter(None, (*forms, fill(fill(entry.notes, chosen), words)))),
         prelude=entry.prelude,
         kind="class" if name[:1].isupper() else "function",
         difficulty=entry.difficulty,

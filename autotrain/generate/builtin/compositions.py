@@ -102,7 +102,11 @@ LIST_STEPS = (
     S("gaps", "replace it by the list of the differences of neighbours (second minus first)", "[b - a for a, b in zip({x}, {x}[1:])]", "sums"),
     S("clip", "replace each of its numbers above {k} by {k}", "[min(n, {k}) for n in {x}]", "limit", (5, 8, 10)),
 )  # fmt: skip
-TEXT_ENDS = (("return the result", "{x}", "str"), ("return the result", "{x}", "str"), ("return its length", "len({x})", "int"))
+TEXT_ENDS = (
+    ("return the result", "{x}", "str"),
+    ("return the result", "{x}", "str"),
+    ("return its length", "len({x})", "int"),
+)
 LIST_ENDS = (
     ("return the result", "{x}", "list[int]"), ("return the result", "{x}", "list[int]"), ("return its sum", "sum({x})", "int"),
     ("return its largest number, or None if it is empty", "max({x}, default=None)", "int | None"),
@@ -142,16 +146,22 @@ def element_functions(dice: Dice) -> Problem:
     }  # fmt: skip
     usable = ["keep", "count", "places", "every"]
     if helper.returns != "bool":
-        usable += ["results", "sort", "best", "group", "table", "distinct"] + (["sum"] if helper.returns == "int" else [])
+        usable += ["results", "sort", "best", "group", "table", "distinct"] + (
+            ["sum"] if helper.returns == "int" else []
+        )
     goal = dice.one(usable)
     words, clean, start, update, returns = goals[goal]
     loop = f"for i, {x} in enumerate({p})" if goal == "places" else f"for {x} in {p}"
     end = "sorted(result)" if goal == "distinct" else "True" if goal == "every" else "result"
     begin = "" if goal == "every" else f"result = {start}\n"
-    explicit = f"{begin}{loop}:\n{indent(update, '    ')}\nreturn {end}" if update else f"result = list({p})\nresult.sort(key={h})\nreturn result"
+    explicit = (
+        f"{begin}{loop}:\n{indent(update, '    ')}\nreturn {end}"
+        if update
+        else f"result = list({p})\nresult.sort(key={h})\nreturn result"
+    )
     insides = [body.replace("{x}", x).replace("{h}", h) for body in helper.bodies]
     helps = [f"def {h}({x}):\n{indent(inside, '    ')}\n\n" for inside in insides]
-    bodies = tuple(helps[0] + body for body in (clean, explicit) if body) + (helps[-1] + explicit,)
+    bodies = (*(helps[0] + body for body in (clean, explicit) if body), helps[-1] + explicit)
     verb = {"keep": "keep select", "count": "count number_of", "places": "positions indices", "every": "all only", "sort": "sort order", "best": "best top",
             "sum": "total sum", "group": "group", "table": "tally count", "results": "list compute", "distinct": "distinct unique"}[goal]  # fmt: skip
     names = " ".join(f"{word}_{tail}" for word in verb.split() for tail in (f"by_{h}", f"{h}_{many}", f"{many}_by_{h}"))
@@ -161,20 +171,42 @@ def element_functions(dice: Dice) -> Problem:
 
 def text_steps(dice: Dice) -> Problem:
     """Two or three changes of a text, one after the other."""
-    return _steps(dice, "text_steps", "utext_long", "text", TEXT_STEPS, TEXT_ENDS, "clean normalize process transform convert prepare")
+    return _steps(
+        dice,
+        "text_steps",
+        "utext_long",
+        "text",
+        TEXT_STEPS,
+        TEXT_ENDS,
+        "clean normalize process transform convert prepare",
+    )
 
 
 def list_steps(dice: Dice) -> Problem:
     """Two or three changes of a list, one after the other."""
-    return _steps(dice, "list_steps", "ints", "list", LIST_STEPS, LIST_ENDS, "process transform refine prepare run_steps reshape")
+    return _steps(
+        dice, "list_steps", "ints", "list", LIST_STEPS, LIST_ENDS, "process transform refine prepare run_steps reshape"
+    )
 
 
-def _steps(dice: Dice, concept: str, kind: str, what: str, steps: tuple[Step, ...], ends: tuple[tuple[str, str, str], ...], names: str) -> Problem:
+def _steps(
+    dice: Dice,
+    concept: str,
+    kind: str,
+    what: str,
+    steps: tuple[Step, ...],
+    ends: tuple[tuple[str, str, str], ...],
+    names: str,
+) -> Problem:
     (parameter,) = parameters_of(dice, kind, ("result", "n", "c", "a", "b"))
     p = parameter.name
     chosen: list[Step] = []
     for step in dice.some(steps, 8):
-        if len(chosen) < 3 and step.tag not in (one.tag for one in chosen) and (not step.group or step.group not in (one.group for one in chosen)):
+        if (
+            len(chosen) < 3
+            and step.tag not in (one.tag for one in chosen)
+            and (not step.group or step.group not in (one.group for one in chosen))
+        ):
             chosen.append(step)
     if dice.chance(0.45):
         del chosen[2]
@@ -199,4 +231,3 @@ def _steps(dice: Dice, concept: str, kind: str, what: str, steps: tuple[Step, ..
     words = "||".join((f"take the {what} `{p}`", *told, ending))
     return function(dice, concept, f"{name}_{what} {tag}_and_{chosen[-1].tag if chosen[-1].tag != tag else chosen[0].tag} {name}_{tag}", (parameter,), returns, (words,), bodies,
                     arguments_of(dice, kind), prelude="from itertools import accumulate", difficulty="medium", more=("composition",))  # fmt: skip
-

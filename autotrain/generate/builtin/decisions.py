@@ -101,8 +101,8 @@ def strict_input(dice: Dice) -> Problem:
     p = parameter.name
     condition, change = draw_condition(dice, "int"), draw_change(dice, "int", "int")
     error = dice.one(("ValueError", "ValueError", "TypeError"))
-    words = (f"return {change.its} for `{p}`, but raise {error} if it {condition.verb}",
-             f"raise {error} if `{p}` {condition.verb}, otherwise return {change.its}")  # fmt: skip
+    words = (f"return {change.its} for `{p}`||raise {error} instead if it {condition.verb}",
+             f"raise {error} if `{p}` {condition.verb}||return {change.its} otherwise")  # fmt: skip
     message = dice.one(("not allowed", "invalid value", "bad argument", "out of range"))
     body = f'if {condition.code(p)}:\n    raise {error}("{message}")\nreturn {change.code(p)}'
     numbers = [*condition.numbers[:4], -7, 0, 1, 6, 12, 25]
@@ -118,7 +118,9 @@ def validated_list(dice: Dice) -> Problem:
     goal, outcome = dice.one((("sum", f"sum({p})"), ("largest number", f"max({p})"), ("smallest number", f"min({p})"),
                               ("length", f"len({p})"), ("last number", f"{p}[-1]"), ("first number", f"{p}[0]")))  # fmt: skip
     test = condition.code("item")
-    words = f"return the {goal} of `{p}`, but raise ValueError if it is empty or if any number in it {condition.verb}"
+    words = (
+        f"return the {goal} of `{p}`||raise ValueError instead if it is empty or if any number in it {condition.verb}"
+    )
     bodies = (f'if not {p} or any({test} for item in {p}):\n    raise ValueError("bad list")\nreturn {outcome}',
               f'if not {p}:\n    raise ValueError("empty")\nfor item in {p}:\n    if {test}:\n        '
               f'raise ValueError("bad number")\nreturn {outcome}')  # fmt: skip

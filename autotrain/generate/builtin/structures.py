@@ -41,7 +41,9 @@ def formulas(dice: Dice) -> list[Any]:
 
 
 def csv_texts(dice: Dice) -> list[Any]:
-    rows = [[f"{dice.one(NAMES)},{dice.whole(0, 30)},{dice.one(WORDS)}" for _ in range(size)] for size in (2, 0, 1, 3, 4, 2)]
+    rows = [
+        [f"{dice.one(NAMES)},{dice.whole(0, 30)},{dice.one(WORDS)}" for _ in range(size)] for size in (2, 0, 1, 3, 4, 2)
+    ]
     return ["\n".join([header, *lines]) for header, lines in zip(
         ["name,count,note", "name,count,note", "name,count,word", "name,count,tag", "name,count,note", "name,count,x"], rows, strict=True
     )]  # fmt: skip
@@ -64,17 +66,35 @@ def logs(dice: Dice) -> list[Any]:
     def entry(hour: int) -> str:
         return f"{hour:02d}:{dice.whole(0, 59):02d} {dice.one(('INFO', 'ERROR', 'WARN', 'INFO'))} {dice.one(texts)}"
 
-    return ["\n".join(entry(hour) for hour in sorted(dice.whole(7, 12) for _ in range(size))) for size in (3, 0, 1, 4, 2, 5)]
+    return [
+        "\n".join(entry(hour) for hour in sorted(dice.whole(7, 12) for _ in range(size))) for size in (3, 0, 1, 4, 2, 5)
+    ]
 
 
 def paths(dice: Dice) -> list[Any]:
     one, two = dice.some(WORDS, 2)
-    return [f"{one}/{two}.txt", two, f"/{one}/{two}/photo.tar.gz", "", f"{one}/", f"/{two}.py", f"{one}.d/{two}", f"a/{one}/b/{two}.MD"]
+    return [
+        f"{one}/{two}.txt",
+        two,
+        f"/{one}/{two}/photo.tar.gz",
+        "",
+        f"{one}/",
+        f"/{two}.py",
+        f"{one}.d/{two}",
+        f"a/{one}/b/{two}.MD",
+    ]
 
 
 def addresses(dice: Dice) -> list[Any]:
     made = [f"{dice.whole(1, 254)}.{dice.whole(0, 255)}.{dice.whole(0, 255)}.{dice.whole(1, 254)}" for _ in range(4)]
-    return [made[0], "0.0.0.0", f"10.{dice.whole(0, 9)}.0.{dice.whole(1, 9)}", *made[1:], "255.255.255.255", "192.168.0.1"]
+    return [
+        made[0],
+        "0.0.0.0",
+        f"10.{dice.whole(0, 9)}.0.{dice.whole(1, 9)}",
+        *made[1:],
+        "255.255.255.255",
+        "192.168.0.1",
+    ]
 
 
 def mixed_texts(dice: Dice) -> list[Any]:
@@ -107,7 +127,8 @@ def graphs(dice: Dice, both_ways: bool = False, forward: bool = False) -> list[A
 
 def weighted_graphs(dice: Dice) -> list[Any]:
     return [
-        {node: {other: dice.whole(1, 9) for other in others} for node, others in graph.items()} for graph in graphs(dice)
+        {node: {other: dice.whole(1, 9) for other in others} for node, others in graph.items()}
+        for graph in graphs(dice)
     ]
 
 
@@ -226,7 +247,11 @@ def records(dice: Dice) -> list[Any]:
     """Dictionaries with a name, an age and a city."""
 
     def record() -> dict[str, Any]:
-        return {"name": dice.one(NAMES), "age": dice.whole(17, 70), "city": dice.one(("Oslo", "Rome", "Kyoto", "Zürich"))}
+        return {
+            "name": dice.one(NAMES),
+            "age": dice.whole(17, 70),
+            "city": dice.one(("Oslo", "Rome", "Kyoto", "Zürich")),
+        }
 
     return [[record() for _ in range(size)] for size in (3, 0, 1, 4, 2, 5, 3, 4)]
 
