@@ -9,6 +9,7 @@ from autotrain.generate.builtin.constants import fill
 from autotrain.generate.builtin.dice import Dice
 from autotrain.generate.builtin.kinds import KINDS, draw_parameter
 from autotrain.generate.builtin.problem import Problem, calls_of
+from autotrain.generate.builtin.running import MOST_TESTS
 
 _LOCAL = re.compile(r"(?<![\w{.])[a-z_]\w*")
 
@@ -94,4 +95,4 @@ def draw_calls(dice: Dice, entry: Classic, name: str, slots: Mapping[str, str]) 
         return calls_of(name, [filled(given, slots) for given in entry.tries], entry.around)
     columns = [KINDS[kind].draw(dice) for kind in entry.kinds.split()]
     own = [filled(given, slots) for given in entry.tries[:5]]
-    return calls_of(name, [*own, *zip(*columns, strict=False)], entry.around)
+    return calls_of(name, [*own, *zip(*columns, strict=False)], entry.around)[:MOST_TESTS]

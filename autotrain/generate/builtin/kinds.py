@@ -229,9 +229,6 @@ KINDS: dict[str, Kind] = {
                       lambda dice: [dice.whole(1, 254), 0, 3, 255, *(dice.whole(2, 254) for _ in range(4))]),
     "bit": Kind("i position index place", "int", "an integer from 0 to 7",
                 lambda dice: [dice.whole(0, 7) for _ in range(6)] + [0, 7]),
-    "year": Kind("year y number when", "int", "a year",
-                 lambda dice: [2024, 1900, 2000, *(dice.whole(1950, 2040) for _ in range(5))]),
-    "month": Kind("month m number", "int", "a month from 1 to 12", lambda dice: [2, 12, 1, *(dice.whole(1, 12) for _ in range(5))]),
     "index": Kind("i index position place", "int", "a position, counted from 0", whole(0, 5)),
     "graph": Kind("graph neighbours links edges", "dict[str, list[str]]",
                   "a directed graph", structures.graphs,
@@ -272,8 +269,6 @@ KINDS: dict[str, Kind] = {
                  "A maze is a list of equally long strings, '.' for a free cell and '#' for a wall; its top left cell is free."),
     "nested_dict": Kind("data config nested settings", "dict", "a dictionary whose values are integers or such dictionaries",
                         structures.nested_dicts),
-    "records": Kind("people records rows users", "list[dict]", "a list of dictionaries with the keys 'name', 'age' and 'city'",
-                    structures.records),
 }  # fmt: skip
 
 

@@ -243,19 +243,6 @@ def nested_dicts(dice: Dice) -> list[Any]:
     ]  # fmt: skip
 
 
-def records(dice: Dice) -> list[Any]:
-    """Dictionaries with a name, an age and a city."""
-
-    def record() -> dict[str, Any]:
-        return {
-            "name": dice.one(NAMES),
-            "age": dice.whole(17, 70),
-            "city": dice.one(("Oslo", "Rome", "Kyoto", "Zürich")),
-        }
-
-    return [[record() for _ in range(size)] for size in (3, 0, 1, 4, 2, 5, 3, 4)]
-
-
 def float_lists(dice: Dice) -> list[Any]:
     """Lists of numbers in quarters, which add up exactly."""
     return [[dice.whole(-8, 40) / 4 for _ in range(size)] for size in (4, 2, 1, 3, 5, 4, 2, 3)]
