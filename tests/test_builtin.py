@@ -19,8 +19,10 @@ from autotrain.gate.program import runnable_tests
 from autotrain.gate.sandbox import Limits
 from autotrain.gate.verify import verify_samples
 from autotrain.generate.builtin import builtin_samples, only
-from autotrain.generate.builtin.concepts import CONCEPT_SHARES
-from autotrain.generate.builtin.running import TooManySteps, with_limit
+from autotrain.generate.builtin.bugs import plant_bug
+from autotrain.generate.builtin.concepts import BUILDERS, CONCEPT_SHARES
+from autotrain.generate.builtin.dice import Dice
+from autotrain.generate.builtin.running import TooManySteps, verify, with_limit
 from autotrain.generate.builtin.workspace import edits_between
 from autotrain.jsonl import to_line
 from autotrain.sample import TESTED_TYPES, Sample, TaskType, fenced_code, parse_sample
@@ -194,6 +196,21 @@ def test_every_buggy_input_fails_and_every_clumsy_input_passes(samples: list[Sam
         if sample.metadata.task_type == "refactoring":
             assert passes(sample.input, sample.tests), sample.id
             assert sample.input.strip() != code_of(sample).strip()
+
+
+@pytest.mark.parametrize("visible", [True, False])
+def test_every_planted_bug_is_shown_by_a_test(visible: bool) -> None:
+    dice = Dice(f"bugs {visible}")
+    operators = set()
+    for _ in range(250):
+        problem = BUILDERS[dice.named(CONCEPT_SHARES)](dice)
+        verified = verify(problem) if problem else None
+        planted = problem and verified and plant_bug(dice, problem.code(problem.bodies[-1]), verified, visible)
+        if problem and verified and planted:
+            operators.add(planted[0].operator)
+            exec(f"{problem.code(problem.bodies[-1])}\n{verified.tests}", {})  # noqa: S102
+            assert not passes(planted[1], verified.tests), planted
+    assert len(operators) >= 12
 
 
 def test_a_completion_starts_with_its_stub(samples: list[Sample]) -> None:

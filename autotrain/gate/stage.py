@@ -49,9 +49,7 @@ def _gate(stage: Stage, source: Path, tested: Path, failed: Path) -> str:
         part = samples[start : start + SAMPLES_BETWEEN_EVENTS]
         new = verify_samples(part, limits, execute=execute, on_result=lambda _: stage.check_control())
         verdicts += new
-        counts = Counter(
-            _outcome(sample, verdict, execute) for sample, verdict in zip(part, new, strict=True)
-        )
+        counts = Counter(_outcome(sample, verdict, execute) for sample, verdict in zip(part, new, strict=True))
         stage.progress(f"{len(verdicts)}/{len(samples)} samples", counts)
     outcomes = [_outcome(sample, verdict, execute) for sample, verdict in zip(samples, verdicts, strict=True)]
     kept = [
@@ -99,9 +97,7 @@ def _with_verdict(sample: Sample, verdict: Verdict) -> dict[str, Any]:
 
 def _describe(outcomes: Sequence[str], verdicts: Sequence[Verdict]) -> str:
     counts = Counter(outcomes)
-    why = Counter(
-        verdict.reason for outcome, verdict in zip(outcomes, verdicts, strict=True) if outcome == "test_fail"
-    )
+    why = Counter(verdict.reason for outcome, verdict in zip(outcomes, verdicts, strict=True) if outcome == "test_fail")
     text = f"{len(outcomes)} samples: {counts['test_pass']} passed, {counts['test_skipped']} not executed"
     reasons = ", ".join(f"{reason} {count}" for reason, count in why.most_common())
     return text + (f", {counts['test_fail']} dropped: {reasons}" if why else "")

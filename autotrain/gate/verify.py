@@ -186,9 +186,7 @@ def _plan_code(sample: Sample, answer: str, execute: bool) -> Plan:
     tests = runnable_tests(sample.tests)
     runs = execute and not documentation and tests is not None
     # An answer that cannot even be run has failed the tests that were waiting for it.
-    failed = Verdict(
-        passed=False if runs else None, correct=False if runs or documentation else None, reason="no_code"
-    )
+    failed = Verdict(passed=False if runs else None, correct=False if runs or documentation else None, reason="no_code")
     read = _read_code(answer, failed)
     if isinstance(read, Verdict):
         return Plan(read)
