@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from tiny_model import CHATML, build_model, build_tokenizer
 
-from autotrain.generate.builtin import builtin_samples
+from autotrain.generate.builtin import builtin_samples, only
 from autotrain.jsonl import write_jsonl
 from autotrain.run.events import sum_deltas
 from autotrain.run.paths import OutPaths
@@ -29,7 +29,8 @@ def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("data") / "samples.jsonl"
-    write_jsonl(path, (sample.to_json() for sample in builtin_samples(16, 1, 1)))
+    short = only((), {"algorithm_implementation": 1, "bug_fixing": 1})
+    write_jsonl(path, (sample.to_json() for sample in builtin_samples(16, 1, 1, short)))
     return path
 
 

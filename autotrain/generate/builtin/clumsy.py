@@ -5,7 +5,8 @@ import re
 
 from autotrain.generate.builtin.dice import Dice
 
-_TARGETS = re.compile(r"(^ *|\bfor )\(([\w, ]+)\)(?= = | in )|(?<= = )\(([\w, ]+)\)(?= = )", re.MULTILINE)
+_TUPLE = r"\(((?:[^()\n]|\([^()\n]*\))*,(?:[^()\n]|\([^()\n]*\))*)\)"
+_TARGETS = re.compile(rf"(^ *|\bfor ){_TUPLE}(?= = | in )|(?<= = ){_TUPLE}(?= = )", re.MULTILINE)
 
 
 class Rewriter(ast.NodeTransformer):
