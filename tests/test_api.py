@@ -196,13 +196,14 @@ def test_asks_for_what_did_not_come_out(tmp_path: Path, answer: Any, name: str) 
 
 def test_what_is_no_completion_is_asked_for_again_and_counted(tmp_path: Path) -> None:
     no_choices = Answer(body={"object": "chat.completion", "choices": []})
-    cut_off = Answer(body="{}", headers={"Content-Length": "500"})
-    with TeacherServer([good, garbage(), no_choices, cut_off]) as server:
-        ask = Asking(tmp_path, server.base_url, timeout=1.0)
+    unfinished = Answer(body="{}", headers={"Content-Length": "500"})
+    cut_off = Answer(body="{}", headers={"Content-Length": "500", "Connection": "close"})
+    with TeacherServer([good, garbage(), no_choices, unfinished, cut_off]) as server:
+        ask = Asking(tmp_path, server.base_url, timeout=2.0)
         assert len(ask(10)) == 10
-    assert server.count == ask.total("requests_sent") == 8
-    names = ("failed_malformed", "failed_empty", "failed_timeout", "retries", "teacher_failed")
-    assert [ask.total(name) for name in names] == [1, 1, 1, 3, 0]
+    assert server.count == ask.total("requests_sent") == 9
+    names = ("failed_malformed", "failed_empty", "failed_timeout", "failed_connection", "retries", "teacher_failed")
+    assert [ask.total(name) for name in names] == [1, 1, 1, 1, 4, 0]
 
 
 def test_a_reply_in_parts_with_strange_numbers_is_a_reply(tmp_path: Path) -> None:
@@ -407,7 +408,7 @@ FAULTS = {"rate_limited": 0.15, "server_error": 0.05, "dropped": 0.05, "garbage"
 def test_through_all_faults_at_once_every_sample_arrives_and_is_counted(tmp_path: Path) -> None:
     answers = mixed(1, **FAULTS)
     with TeacherServer(then=answers) as server:
-        ask = Asking(tmp_path, server.base_url, timeout=1.0, concurrency=16, max_retries=8)
+        ask = Asking(tmp_path, server.base_url, timeout=2.5, concurrency=16, max_retries=8)
         assert len(ask(200)) == 200
     counts = answers.counts  # type: ignore[attr-defined]
     assert min(counts.values()) >= 1, f"the seed brings every fault: {counts}"
