@@ -83,6 +83,11 @@ def in_fence(code: str) -> str:
     return f"```python\n{body}\n```"
 
 
+def input_code(sample: Sample) -> str:
+    """The code in a sample's input, whether or not it stands in a fence."""
+    return fenced_code(sample.input) or sample.input
+
+
 def strict_json(text: str) -> Any:
     """The value of a text that is nothing but JSON; raise ValueError if it is more, less or else."""
     try:

@@ -7,7 +7,7 @@ import pytest
 
 from autotrain.config import Settings
 from autotrain.errors import SettingsError
-from autotrain.generate.prices import OPENAI_URL, Price, check_budget, find_price, load_prices
+from autotrain.generate.prices import OPENAI_URL, Price, find_price, load_prices, prices_for
 
 OWN = """\
 - server: api.openai.com
@@ -71,10 +71,10 @@ def test_a_bound_in_dollars_needs_a_price_of_every_server(tmp_path: Path) -> Non
     path = tmp_path / "prices.yaml"
     path.write_text(OWN)
     servers = "http://127.0.0.1:8000/v1, http://127.0.0.1:8001/v1"
-    check_budget(Settings(max_cost_usd=1.0))
-    check_budget(Settings(max_cost_usd=1.0, teacher_model="builtin"))
-    check_budget(Settings(teacher_model="my-model", teacher_base_url=servers))
+    prices_for(Settings(max_cost_usd=1.0))
+    prices_for(Settings(max_cost_usd=1.0, teacher_model="builtin"))
+    prices_for(Settings(teacher_model="my-model", teacher_base_url=servers))
     with pytest.raises(SettingsError, match=r"MAX_COST_USD = 1: the price of my-model at 127\.0\.0\.1:8001"):
-        check_budget(
+        prices_for(
             Settings(max_cost_usd=1.0, teacher_model="my-model", teacher_base_url=servers, teacher_prices=str(path))
         )

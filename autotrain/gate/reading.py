@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from autotrain.gate.program import Problem, parse
 from autotrain.gate.verdict import Verdict
-from autotrain.sample import Sample, describe, fenced_code, strict_json
+from autotrain.sample import Sample, describe, input_code, strict_json
 
 MAX_FINDINGS = 3
 _DOCUMENTED = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
@@ -36,7 +36,7 @@ class Review(BaseModel):
 
 def read_documentation(sample: Sample, tree: ast.Module, read: Verdict) -> Verdict:
     """Whether the answer in `tree` is the sample's input with a docstring more, and no other code."""
-    before = parse(fenced_code(sample.input) or sample.input)
+    before = parse(input_code(sample))
     if isinstance(before, Problem) or not before.body:
         return replace(read, reason="no_input")
     added = _docstrings(tree) - _docstrings(before)

@@ -18,7 +18,7 @@ from autotrain.gate.program import Problem, binds, parse, parses, runnable_tests
 from autotrain.gate.reading import read_documentation, read_json, read_text
 from autotrain.gate.sandbox import Limits, Outcome, execute_many
 from autotrain.gate.verdict import Verdict
-from autotrain.sample import TESTED_TYPES, Sample, fenced_code
+from autotrain.sample import TESTED_TYPES, Sample, fenced_code, input_code
 
 # How many mutants the gate makes of a sample that lists none.
 MAX_MADE = 8
@@ -101,7 +101,7 @@ def plan_sample(sample: Sample, *, execute: bool) -> Plan:
     if kind == "agent_edit":
         claim = Trial(with_files(read_files(sample.input), sample.tests), "fail", "bug_not_shown")
     else:
-        program = with_tests(_input_code(sample), sample.tests)
+        program = with_tests(input_code(sample), sample.tests)
         claim = (
             Trial(program, "fail", "bug_not_shown")
             if kind == "bug_fixing"
@@ -148,7 +148,7 @@ def mutants_for(sample: Sample) -> tuple[list[str], int]:
         known = [item for item in listed[:MAX_LISTED] if isinstance(item, str) and parses(item)]
         if known:
             return known, len(known)
-    made = mutants_of(_input_code(sample), MAX_MADE)
+    made = mutants_of(input_code(sample), MAX_MADE)
     return made, (len(made) + 1) // 2
 
 
@@ -171,10 +171,6 @@ def _as_expected(trial: Trial, outcome: Outcome, entry_point: str | None) -> boo
     # Tests that never reached the code show no bug in it.
     missing = outcome.error_class == "NameError" and f"'{entry_point}'" in outcome.detail
     return outcome.status != "passed" and not missing
-
-
-def _input_code(sample: Sample) -> str:
-    return fenced_code(sample.input) or sample.input
 
 
 # ---------------------------------------------------------------------------
@@ -215,7 +211,7 @@ def _read_code(answer: str, failed: Verdict) -> tuple[str, ast.Module, Verdict] 
 
 def _plan_written_tests(sample: Sample, answer: str, execute: bool) -> Plan:
     """The answer is tests: they have to pass on the sample's input and to fail on mutants of it."""
-    reference = _input_code(sample)
+    reference = input_code(sample)
     mutants, enough = mutants_for(sample) if execute and parses(reference) else ([], 0)
     failed = Verdict(passed=False if mutants else None, correct=False, reason="no_code")
     read = _read_code(answer, failed)

@@ -94,9 +94,7 @@ def generate_with_api(
 class Harvest:
     """The samples so far, by request, and what was counted on the way."""
 
-    def __init__(
-        self, count: int, earlier: Earlier, book: Book, on_report: Callable[[Report], None] = lambda _: None
-    ) -> None:
+    def __init__(self, count: int, earlier: Earlier, book: Book, on_report: Callable[[Report], None]) -> None:
         self.count = count
         self.seen: set[int] = set()
         self.good = 0

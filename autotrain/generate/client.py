@@ -36,7 +36,8 @@ from autotrain.generate.protocol import (
 )
 from autotrain.generate.teacher import BudgetReached, RequestFailed, TeacherSettings
 
-# Tokens beside those of the messages' own bytes: roles, separators, what a chat template adds.
+# Tokens beside those of the messages' own bytes: the schema; roles, separators, what a chat template adds.
+FORM_BYTES = len(json.dumps(RESPONSE_FORMS[0]))
 TEMPLATE_TOKENS = 200
 BACKOFF_SECONDS, LONGEST_BACKOFF = 0.5, 30.0
 UNREACHABLE_PAUSE = 5.0
@@ -127,7 +128,7 @@ class Client:
         self._thread.join()
         self._loop.close()
 
-    def ask(self, request: Request, recent: Sequence[str] = ()) -> "Future[Reply]":
+    def ask(self, request: Request, recent: Sequence[str]) -> "Future[Reply]":
         """Send a request. Its reply is in the ledger by the time the future has it.
 
         The future raises RequestFailed; BudgetReached if it could break a bound; Refused where every further
@@ -201,7 +202,7 @@ class Client:
 
     def _worst(self, server: _Server, size: int) -> Amount:
         """The most a request can cost: no tokenizer makes more tokens of a text than it has bytes."""
-        tokens = size + len(json.dumps(RESPONSE_FORMS[0])) + TEMPLATE_TOKENS
+        tokens = size + FORM_BYTES + TEMPLATE_TOKENS
         usd = server.price.cost(tokens, self._settings.max_tokens) if server.price else 0.0
         return Amount(tokens + self._settings.max_tokens, usd)
 

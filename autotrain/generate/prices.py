@@ -70,11 +70,14 @@ def load_prices(extra: Path | None = None) -> list[PriceList]:
         ) from None
 
 
-def check_budget(settings: Settings) -> None:
-    """Raise SettingsError if a run's cost is bounded and not known for every server, or its prices are not readable."""
+def prices_for(settings: Settings) -> list[PriceList]:
+    """The prices that a run knows, its own first.
+
+    Raises SettingsError if they cannot be read, or if the cost is bounded and not known for every server.
+    """
     lists = load_prices(Path(settings.teacher_prices) if settings.teacher_prices else None)
     if settings.max_cost_usd is None or settings.teacher_model == BUILTIN_TEACHER:
-        return
+        return lists
     for url in split_list(settings.teacher_base_url) or [OPENAI_URL]:
         if find_price(settings.teacher_model, url, lists) is None:
             raise SettingsError(
@@ -82,6 +85,7 @@ def check_budget(settings: Settings) -> None:
                 f"{server_of(url)} is not known; name a file with it in TEACHER_PRICES (its form is that of "
                 "autotrain/generate/prices.yaml), or bound the run by MAX_TOKENS"
             )
+    return lists
 
 
 def server_of(url: str) -> str:

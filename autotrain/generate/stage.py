@@ -14,7 +14,7 @@ from autotrain.files import replacing
 from autotrain.generate.api import Earlier, generate_with_api
 from autotrain.generate.builtin import builtin_samples, only
 from autotrain.generate.ledger import read_book
-from autotrain.generate.prices import check_budget, load_prices
+from autotrain.generate.prices import prices_for
 from autotrain.generate.teacher import Report, TeacherSettings
 from autotrain.generate.topics import Topics, read_focus, read_topics
 from autotrain.jsonl import to_line, write_jsonl
@@ -51,7 +51,7 @@ def on_files(stage: Stage, options: argparse.Namespace) -> Done:
 
 
 def teacher_settings(settings: Settings, key: str) -> TeacherSettings:
-    """What a client needs to know, from the settings. Raises SettingsError for prices that cannot be read."""
+    """What a client needs to know, from the settings. Raises SettingsError as `prices_for` does."""
     return TeacherSettings(
         model=settings.teacher_model,
         base_urls=tuple(split_list(settings.teacher_base_url)),
@@ -61,7 +61,7 @@ def teacher_settings(settings: Settings, key: str) -> TeacherSettings:
         samples_per_request=settings.samples_per_request,
         max_tokens=settings.teacher_max_tokens,
         max_retries=settings.teacher_max_retries,
-        prices=tuple(load_prices(Path(settings.teacher_prices) if settings.teacher_prices else None)),
+        prices=tuple(prices_for(settings)),
         max_usd=settings.max_cost_usd,
         max_tokens_in_all=settings.max_tokens,
     )
@@ -81,7 +81,6 @@ def _ask_server(stage: Stage, topics: Topics, earlier: Earlier, output: Path, le
     settings = stage.settings
     key = find_key()
     require_teacher(settings, key)
-    check_budget(settings)
     reporter = Reporter(stage)
     try:
         harvested = generate_with_api(
@@ -153,15 +152,15 @@ class Reporter:
         if self._at_start is None:
             self._at_start = report.samples
         if now - self._written >= SECONDS_BETWEEN_EVENTS:
-            self._write(now)
+            self._write(report, now)
         if now - self._said >= SECONDS_BETWEEN_LINES and report.usage != self._told:
             self._said, self._told = now, report.usage
-            self._stage.say(self._line(now))
+            self._stage.say(self._line(report, now))
 
     def finish(self) -> None:
         """Write down what was reported last."""
         if self._report is not None:
-            self._write(time.monotonic())
+            self._write(self._report, time.monotonic())
 
     def bill(self) -> str:
         """What it took, in words; of what the server did not report, nothing."""
@@ -173,20 +172,16 @@ class Reporter:
             parts.append(f"${usage['estimated_cost_usd']:.4f}")
         return f" ({', '.join(parts)})"
 
-    def _write(self, now: float) -> None:
-        report = self._report
-        if report is None:
-            return
+    def _write(self, report: Report, now: float) -> None:
         self._written = now
         counters = {name: number - self._counted.get(name, 0) for name, number in report.counters.items()}
         self._counted = dict(report.counters)
         known = self._stage.journal.state.usage if self._stage.journal else {}
         usage = {name: number - known.get(name, 0) for name, number in report.usage.items()}
         if any(counters.values()) or any(usage.values()):
-            self._stage.progress(self._line(now), counters, usage)
+            self._stage.progress(self._line(report, now), counters, usage)
 
-    def _line(self, now: float) -> str:
-        report = self._report or Report(0, {}, {})
+    def _line(self, report: Report, now: float) -> str:
         wanted, seconds = self._stage.settings.samples_per_round, now - self._started
         new = report.samples - (self._at_start or 0)
         parts = [f"{report.samples}/{wanted} samples{self.bill()}", f"{report.under_way} at once"]

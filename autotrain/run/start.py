@@ -16,7 +16,7 @@ import psutil
 from autotrain.config import Settings, add_flags, find_key, from_flags, load, require_teacher, resolve
 from autotrain.errors import AutotrainError, SettingsError
 from autotrain.files import replace_link, replace_text
-from autotrain.generate.prices import check_budget
+from autotrain.generate.prices import prices_for
 from autotrain.generate.topics import read_topics
 from autotrain.run.control import write_request
 from autotrain.run.journal import Journal
@@ -49,7 +49,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             settings = load(run.config).model_copy(update=changes)
         require_teacher(settings, find_key())
         read_topics(settings)
-        check_budget(settings)
+        prices_for(settings)
         if options.dry_run:
             print(plan_text(settings))
             return 0

@@ -5,7 +5,7 @@ import re
 
 from autotrain.gate.edits import Unusable, apply_edits, broken_file, read_edits, read_files
 from autotrain.gate.program import binds
-from autotrain.sample import TESTED_TYPES, Sample, fenced_code, strict_json
+from autotrain.sample import TESTED_TYPES, Sample, fenced_code, input_code, strict_json
 from autotrain.validate.syntax import parse_python
 
 # How chat models open a refusal.
@@ -118,7 +118,7 @@ def _written_tests_problem(sample: Sample) -> str | None:
     code = fenced_code(sample.output)
     if code is None:
         return "the answer holds no closed fenced Python block"
-    reference = parse_python(fenced_code(sample.input) or sample.input)
+    reference = parse_python(input_code(sample))
     if isinstance(reference, str):
         return f"the input is no code to test: {reference}"
     if not reference.body:
