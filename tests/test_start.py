@@ -16,6 +16,7 @@ from autotrain.run import start
 from autotrain.run.control import read_request, write_request
 from autotrain.run.events import append_event
 from autotrain.run.journal import Journal
+from autotrain.run.lock import end_orphan
 from autotrain.run.paths import OutPaths, RunPaths
 from autotrain.run.plan import plan_text
 from autotrain.run.start import finish, round_end, round_start
@@ -275,7 +276,7 @@ def test_an_orphan_is_known_by_its_start_time_not_by_its_pid_alone(out: OutPaths
         lock.flush()
         record.pid = stranger.pid
         journal.set_status("running")
-        start._end_orphan(out)
+        end_orphan(out)
         assert stranger.poll() is None
         stranger.kill()
 

@@ -1,17 +1,12 @@
 """What loop.sh does before and after the rounds: check everything, make or reopen the run, sum it up."""
 
 import argparse
-import fcntl
 import os
 import signal
 import sys
-import time
 from collections.abc import Sequence
-from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
-
-import psutil
 
 from autotrain.config import Settings, add_flags, find_key, from_flags, load, require_teacher, resolve
 from autotrain.errors import AutotrainError, SettingsError
@@ -20,15 +15,15 @@ from autotrain.generate.prices import prices_for
 from autotrain.generate.topics import read_topics
 from autotrain.run.control import write_request
 from autotrain.run.journal import Journal
+from autotrain.run.lock import open_stage, take_lock
 from autotrain.run.paths import RUN_ID, OutPaths, RunPaths, new_run_id
 from autotrain.run.plan import plan_text
-from autotrain.run.state import StageRecord, State, load_state, save_state, timestamp
+from autotrain.run.state import State, save_state, timestamp
 from autotrain.run.summary import summary_text
 
 # Settings that a resumed run may be given anew, by flag: how much is asked for, how fast and for how much.
 CHANGEABLE = ("samples_per_round", "max_cost_usd", "max_tokens", "teacher_concurrency", "teacher_timeout")
 LINKS = ("data", "eval", "best_adapter")
-LOCK_SECONDS = 10
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -54,7 +49,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             print(plan_text(settings))
             return 0
         _check_out_dir(out)
-        lock = _lock(out)
+        lock = take_lock(out)
         if options.resume is None:
             run = _create(out, settings)
         elif not _reopen(out, run, settings):
@@ -104,71 +99,6 @@ def _check_out_dir(out: OutPaths) -> None:
         out.runs.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise SettingsError(f"OUT_DIR = {out.root} cannot be used: {error.strerror}") from None
-
-
-def _lock(out: OutPaths) -> int:
-    """Take the lock on OUT_DIR and write our pid into it; raise SettingsError naming the loop that has it.
-
-    A stage that outlived its loop still holds the lock: it is ended first.
-    """
-    descriptor = os.open(out.lock, os.O_RDWR | os.O_CREAT, 0o666)
-    deadline = time.monotonic() + LOCK_SECONDS
-    while True:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            break
-        except BlockingIOError:
-            holder = os.pread(descriptor, 20, 0).decode(errors="replace").strip()
-            if _is_loop(holder, os.fstat(descriptor).st_mtime) or time.monotonic() > deadline:
-                os.close(descriptor)
-                raise SettingsError(
-                    f"a loop is already running in {out.root} (pid {holder}); stop it or set OUT_DIR"
-                ) from None
-        # The holder is dead: its stage may need a moment to write down its own pid, or to die.
-        _end_orphan(out)
-        time.sleep(0.1)
-    os.ftruncate(descriptor, 0)
-    os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
-    return descriptor
-
-
-def _is_loop(holder: str, written: float) -> bool:
-    """Whether the pid in the lock file is a process that lives and is as old as the file says."""
-    if not holder.isdecimal():
-        return False
-    try:
-        process = psutil.Process(int(holder))
-        return bool(process.status() != psutil.STATUS_ZOMBIE and process.create_time() <= written + 1)
-    except psutil.NoSuchProcess:
-        return False
-
-
-def _end_orphan(out: OutPaths) -> None:
-    """End the stage that a killed loop left behind: a process whose pid and start time a run recorded."""
-    for run_id in reversed(out.run_ids()):
-        try:
-            record = _open_stage(load_state(out.run(run_id).state))
-            if record is None or record.pid is None or record.process_started is None:
-                continue
-            process = psutil.Process(record.pid)
-            if abs(process.create_time() - record.process_started) > 0.01:
-                continue
-            family = [process, *process.children(recursive=True)]
-        except (AutotrainError, psutil.NoSuchProcess):
-            continue
-        print(f"ending stage process {record.pid}, left behind by a killed loop", flush=True)
-        for member in family:
-            with suppress(psutil.NoSuchProcess):
-                member.kill()
-        psutil.wait_procs(family, timeout=LOCK_SECONDS)
-        return
-
-
-def _open_stage(state: State) -> StageRecord | None:
-    if state.current_stage is None:
-        return None
-    record = state.stage(state.current_round, state.current_stage)
-    return record if record is not None and record.status == "running" else None
 
 
 def _create(out: OutPaths, settings: Settings) -> RunPaths:
@@ -242,7 +172,7 @@ def finish(root: Path, status: int) -> int:
     run = RunPaths(root)
     journal = Journal(run)
     journal.state.pid = None
-    left_open = _open_stage(journal.state)
+    left_open = open_stage(journal.state)
     if left_open is not None:
         left_open.status = "stopped" if status == 3 else "failed"
         left_open.pid = left_open.process_started = None
