@@ -23,9 +23,20 @@ class Finding(NamedTuple):
 
 def redact(text: str, limit: int) -> str:
     """`text` as one line of at most `limit` characters, secrets and terminal controls removed."""
+    return _cut(_without_secrets(_without_controls(text)), limit)
+
+
+def plain(text: str, limit: int) -> str:
+    """`text` as one line of at most `limit` characters that a terminal shows and does not obey; for what is only read."""
+    return _cut(_without_controls(text), limit)
+
+
+def _without_controls(text: str) -> str:
     text = _ESCAPES.sub("", text)
-    text = _CONTROLS.sub("", text).encode("utf-8", "replace").decode("utf-8")
-    text = _without_secrets(text)
+    return _CONTROLS.sub("", text).encode("utf-8", "replace").decode("utf-8")
+
+
+def _cut(text: str, limit: int) -> str:
     text = _LINE_BREAKS.sub(" ", text).strip()
     return text if len(text) <= limit else text[: max(limit - 1, 0)] + "…"
 
