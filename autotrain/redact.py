@@ -27,7 +27,7 @@ def redact(text: str, limit: int) -> str:
 
 
 def plain(text: str, limit: int) -> str:
-    """`text` as one line of at most `limit` characters that a terminal shows and does not obey; for what is only read."""
+    """`text` as one line of at most `limit` characters that a terminal shows and does not obey."""
     return _cut(_without_controls(text), limit)
 
 

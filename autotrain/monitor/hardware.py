@@ -3,6 +3,7 @@
 import time
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import cache
 
 import psutil
 
@@ -31,21 +32,27 @@ class ProcessLoad:
     cpu: float | None = None
 
 
-def gpus() -> list[Gpu]:
-    """The NVIDIA GPUs of this machine; none where there is no driver."""
+@cache
+def _driver() -> bool:
     import pynvml
 
     try:
         pynvml.nvmlInit()
     except pynvml.NVMLError:
+        return False
+    return True
+
+
+def gpus() -> list[Gpu]:
+    """The NVIDIA GPUs of this machine; none where there is no driver."""
+    if not _driver():
         return []
+    import pynvml
+
     try:
         return [_read_gpu(pynvml.nvmlDeviceGetHandleByIndex(index)) for index in range(pynvml.nvmlDeviceGetCount())]
     except pynvml.NVMLError:
         return []
-    finally:
-        with suppress(pynvml.NVMLError):
-            pynvml.nvmlShutdown()
 
 
 def _read_gpu(handle: object) -> Gpu:
