@@ -286,8 +286,8 @@ def from_yaml(path: Path) -> Source:
     return Source(str(path), values, tuple(problems))
 
 
-def resolve(flags: Source, folder: Path = Path()) -> Settings:
-    """Merge all sources by precedence and check them; raise SettingsError naming every problem at once.
+def gather(flags: Source, folder: Path = Path()) -> list[Source]:
+    """All places that settings come from, the first one winning.
 
     `.env` and `config.yaml` are looked for in `folder`, and a second `config.yaml` in OUT_DIR.
     """
@@ -295,10 +295,22 @@ def resolve(flags: Source, folder: Path = Path()) -> Settings:
     user_file = from_yaml(folder / "config.yaml")
     named = _first([*sources, user_file], "out_dir", Settings.model_fields["out_dir"].default)
     out_dir = Path(os.path.expanduser(str(named)))
-    sources += [from_yaml(out_dir / "config.yaml"), user_file]
-    preset = _first(sources, "preset", None)
-    sources.append(Source(f"preset {preset}", PRESETS.get(str(preset), {})))
+    return with_preset([*sources, from_yaml(out_dir / "config.yaml"), user_file])
 
+
+def with_preset(sources: Sequence[Source]) -> list[Source]:
+    """The sources, and after them the preset that they name."""
+    preset = _first(sources, "preset", None)
+    return [*sources, Source(f"preset {preset}", PRESETS.get(str(preset), {}))]
+
+
+def resolve(flags: Source, folder: Path = Path()) -> Settings:
+    """Merge all sources as `gather` finds them and check them; raise SettingsError naming every problem at once."""
+    return merge(gather(flags, folder))
+
+
+def merge(sources: Sequence[Source]) -> Settings:
+    """The settings that these sources come to. Raises SettingsError naming every problem at once."""
     merged: dict[str, Any] = {}
     origins: dict[str, str] = {}
     for source in sources:

@@ -389,7 +389,7 @@ def test_pause_and_stop_from_another_terminal(checkout: Checkout) -> None:
     checkout.clear("slow-validate")
     time.sleep(0.3)
     assert checkout.log == done(1)[:2]
-    assert "paused, round 1, validate" in control("status").stdout
+    assert "paused, round 1 of 1, validate" in control("status").stdout
     checkout.mark("slow-train")
     assert control("resume").returncode == 0
     checkout.wait_for("1 train", loop)

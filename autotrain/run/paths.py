@@ -32,6 +32,11 @@ class RunPaths:
         return self.root / "control.json"
 
     @property
+    def log(self) -> Path:
+        """What a detached loop and its stages print."""
+        return self.root / "loop.log"
+
+    @property
     def data(self) -> Path:
         return self.root / "data"
 

@@ -2,14 +2,18 @@
 
 import argparse
 import os
+import shlex
 import signal
+import subprocess
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from autotrain.config import Settings, add_flags, find_key, from_flags, load, require_teacher, resolve
-from autotrain.errors import AutotrainError, SettingsError
+from autotrain.config import Settings, Source, add_flags, find_key, from_flags, load, require_teacher, resolve
+from autotrain.errors import AutotrainError, SettingsError, StopRequested
 from autotrain.files import replace_link, replace_text
 from autotrain.generate.prices import prices_for
 from autotrain.generate.topics import read_topics
@@ -26,45 +30,128 @@ CHANGEABLE = ("samples_per_round", "max_cost_usd", "max_tokens", "teacher_concur
 LINKS = ("data", "eval", "best_adapter")
 
 
+@dataclass(frozen=True)
+class Order:
+    """What is to be started: settings that were checked, where, and the run to go on with (none: a new one)."""
+
+    settings: Settings
+    out: OutPaths
+    run: RunPaths | None = None
+
+
+def read_order(source: Source, resume: str | None = None) -> Order:
+    """Check everything that can be checked without making anything; `resume` is a run's id, or "" for the newest.
+
+    Raises SettingsError.
+    """
+    settings = resolve(source)
+    out = OutPaths(settings.out_dir.absolute())
+    run = None
+    if resume is not None:
+        fixed = ", ".join(name.upper() for name in source.values if name not in ("out_dir", *CHANGEABLE))
+        if fixed:
+            raise SettingsError(f"--resume goes on with the run's own settings; leave out {fixed}")
+        run = _find_run(out, resume)
+        changes = {name: getattr(settings, name) for name in source.values if name in CHANGEABLE}
+        settings = load(run.config).model_copy(update=changes)
+    require_teacher(settings, find_key())
+    read_topics(settings)
+    prices_for(settings)
+    return Order(settings, out, run)
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Check the settings, lock OUT_DIR, open the run, then become the loop: `bash LOOP --drive RUN ROUNDS`.
 
     The lock lives on an inherited descriptor, so it is held as long as the loop or a stage of it lives.
     """
+    words = list(sys.argv[1:] if argv is None else argv)
     try:
-        source, options = from_flags(_parser(), sys.argv[1:] if argv is None else argv)
-        settings = resolve(source)
-        out = OutPaths(settings.out_dir.absolute())
-        if options.resume is not None:
-            fixed = ", ".join(name.upper() for name in source.values if name not in ("out_dir", *CHANGEABLE))
-            if fixed:
-                raise SettingsError(f"--resume goes on with the run's own settings; leave out {fixed}")
-            run = _find_run(out, options.resume)
-            changes = {name: getattr(settings, name) for name in source.values if name in CHANGEABLE}
-            settings = load(run.config).model_copy(update=changes)
-        require_teacher(settings, find_key())
-        read_topics(settings)
-        prices_for(settings)
+        source, options = from_flags(_parser(), words)
+        if options.detach and not options.dry_run:
+            return _detach(words)
+        order = read_order(source, options.resume)
+        settings, out, run = order.settings, order.out, order.run
         if options.dry_run:
             print(plan_text(settings))
             return 0
-        _check_out_dir(out)
+        check_links(out)
+        _make_folder(out)
         lock = take_lock(out)
-        if options.resume is None:
+        if run is None:
             run = _create(out, settings)
         elif not _reopen(out, run, settings):
             print(f"{run.root.name} is already complete\n\n{summary_text(run)}")
             return 0
+        if options.ready is not None:
+            _leave_terminal(run, options.ready)
     except AutotrainError as error:
         print(f"loop.sh: {error}", file=sys.stderr)
         return error.exit_status
     except OSError as error:
         print(f"loop.sh: {error}; OUT_DIR must be a folder that can be written to", file=sys.stderr)
         return SettingsError.exit_status
-    print(plan_text(settings), flush=True)
-    print(f"run {run.root.name} in {run.root}", flush=True)
+    print(_opening(run, settings), flush=True)
     os.set_inheritable(lock, True)
     return os.execvp("bash", ["bash", str(options.loop), "--drive", str(run.root), str(settings.rounds)])
+
+
+def _opening(run: RunPaths, settings: Settings) -> str:
+    return f"{plan_text(settings)}\nrun {run.root.name} in {run.root}"
+
+
+# ---------------------------------------------------------------------------------------------------
+# A loop that outlives its terminal
+
+
+def _detach(words: Sequence[str]) -> int:
+    """Start this program again in a session of its own; return once its run is made, or with its exit status.
+
+    Until then it talks to our terminal, afterwards to the run's log: it says through a pipe when that is.
+    """
+    ready, told = os.pipe()
+    command = [sys.executable, "-m", "autotrain.run", "start", "--ready", str(told)]
+    loop = subprocess.Popen(
+        [*command, *(word for word in words if word != "--detach")],
+        stdin=subprocess.DEVNULL,
+        pass_fds=[told],
+        start_new_session=True,
+    )
+    os.close(told)
+    try:
+        with os.fdopen(ready, encoding="utf-8") as pipe:
+            root = pipe.read()
+        if not root:
+            status = loop.wait()
+            return status if status >= 0 else AutotrainError.exit_status
+    except KeyboardInterrupt:
+        loop.terminate()
+        return StopRequested.exit_status
+    # It is not ours to wait for.
+    loop.returncode = 0
+    run = RunPaths(Path(root))
+    folder = shlex.quote(str(run.root.parent.parent))
+    print(_opening(run, load(run.config)))
+    print(f"it goes on when this terminal closes; its output goes to {run.log}")
+    print(f"watch it:  python -m autotrain.dashboard --out-dir {folder}")
+    print(f"steer it:  python -m autotrain.control status|pause|resume|stop --out-dir {folder}")
+    return 0
+
+
+def _leave_terminal(run: RunPaths, ready: int) -> None:
+    """From here on all output goes to the run's log; who waits at the pipe `ready` is told the run."""
+    log = os.open(run.log, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o666)
+    sys.stdout.flush()
+    sys.stderr.flush()
+    for stream in (sys.stdout, sys.stderr):
+        os.dup2(log, stream.fileno())
+    os.close(log)
+    with os.fdopen(ready, "w", encoding="utf-8") as pipe, suppress(BrokenPipeError):
+        pipe.write(str(run.root))
+
+
+# ---------------------------------------------------------------------------------------------------
+# What must hold, and the run's folder
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -74,6 +161,10 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--loop", type=Path, help=argparse.SUPPRESS)
     parser.add_argument(
         "--resume", nargs="?", const="", metavar="RUN_ID", help="go on with a run (default: the newest)"
+    )
+    parser.add_argument("--ready", type=int, metavar="FD", help=argparse.SUPPRESS)
+    parser.add_argument(
+        "--detach", action="store_true", help="go on without this terminal; the output goes to the run's loop.log"
     )
     parser.add_argument("--dry-run", action="store_true", help="print the plan, start nothing")
     add_flags(parser)
@@ -91,10 +182,14 @@ def _find_run(out: OutPaths, run_id: str) -> RunPaths:
     return out.run(run_id)
 
 
-def _check_out_dir(out: OutPaths) -> None:
+def check_links(out: OutPaths) -> None:
+    """Raise SettingsError if a file or folder stands where OUT_DIR's links belong."""
     for link in [*(out.root / name for name in LINKS), *out.root.glob("out_lora_round_*")]:
         if link.exists() and not link.is_symlink():
             raise SettingsError(f"{link} is in the way: a link to the newest run belongs there; move it or set OUT_DIR")
+
+
+def _make_folder(out: OutPaths) -> None:
     try:
         out.runs.mkdir(parents=True, exist_ok=True)
     except OSError as error:
