@@ -173,9 +173,9 @@ def test_a_stop_leaves_the_files_as_they_were(tmp_path: Path, validate: Validate
     (tmp_path / "clean.jsonl").write_text("before")
     seen: list[int] = []
 
-    def stop_at_three(read: int) -> None:
-        seen.append(read)
-        if read == 3:
+    def stop_at_three(funnel: Funnel) -> None:
+        seen.append(funnel.read)
+        if funnel.read == 3:
             raise StopRequested("stop")
 
     with pytest.raises(StopRequested):

@@ -6,14 +6,17 @@ import random
 import subprocess
 import sys
 import time
+from itertools import accumulate
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
-from teacher_server import TeacherServer, good, slow
+from teacher_server import Answer, TeacherServer, error, good, rate_limited, slow
 from test_stages import SCRIPTS, in_run, lines, make_run, stage
 
+from autotrain.generate.stage import percentile
+from autotrain.run.events import sum_deltas
 from autotrain.run.paths import RunPaths
 from autotrain.run.state import load_state
 
@@ -182,6 +185,50 @@ def test_progress_tells_tokens_cost_rate_and_time_left(tmp_path: Path) -> None:
     messages = [event["message"] for event in events if event["event_type"] == "progress"]
     assert any("tokens, $" in words and "samples/s" in words and "left" in words for words in messages), messages
     assert len(messages) <= 6, "at most one event a second"
+
+
+def test_it_tells_how_long_a_request_takes(tmp_path: Path) -> None:
+    """The wait for a free place, the tries in vain and the pause that a server asks for are no latency."""
+    troubled = [Answer(500, "down", wait=1.5), rate_limited(retry_after=1.5), *[slow(0.25)] * 10]
+    with TeacherServer(troubled, then=slow(0.75)) as server:
+        paths = asking(server, tmp_path, samples_per_round=11, teacher_concurrency=2, samples_per_request=1)
+        done = in_run(SCRIPT, paths)
+        assert done.returncode == 0, done.stderr
+    state = load_state(paths.state)
+    assert state.usage["retries"] == 2
+    assert 0.25 <= state.counters["latency_p50"] < 0.7 <= state.counters["latency_p95"] < 1.4
+    assert state.counters["requests_at_once"] == 0
+    assert sum_deltas(paths.events)[0] == state.counters
+
+
+@pytest.mark.parametrize("most", [1, 3])
+def test_it_tells_how_many_requests_are_under_way(tmp_path: Path, most: int) -> None:
+    with TeacherServer(then=slow(0.1)) as server:
+        size = {"samples_per_round": 24 * most, "samples_per_request": 1, "teacher_concurrency": most}
+        paths = asking(server, tmp_path, **size)
+        assert in_run(SCRIPT, paths).returncode == 0
+    deltas = [event["counters_delta"] for event in lines(paths.events)]
+    at_once = list(accumulate(delta.get("requests_at_once", 0) for delta in deltas))
+    assert max(at_once) == most
+    assert at_once[-1] == 0
+
+
+def test_no_latency_is_told_where_nothing_was_answered(tmp_path: Path) -> None:
+    with TeacherServer(then=error(401, "no such key")) as server:
+        paths = asking(server, tmp_path, samples_per_round=4)
+        assert in_run(SCRIPT, paths).returncode == 4
+    assert not any("latency_p50" in event["counters_delta"] for event in lines(paths.events))
+    paths = make_run(tmp_path / "builtin", teacher_model="builtin", samples_per_round=4)
+    assert in_run(SCRIPT, paths).returncode == 0
+    assert load_state(paths.state).counters == {"teacher_generated": 4}
+
+
+@pytest.mark.parametrize(
+    ("values", "middle", "late"),
+    [([3.0], 3.0, 3.0), ([2.0, 1.0], 1.0, 2.0), ([float(number) for number in range(100, 0, -1)], 50.0, 95.0)],
+)
+def test_percentiles_are_values_that_occurred(values: list[float], middle: float, late: float) -> None:
+    assert (percentile(values, 0.5), percentile(values, 0.95)) == (middle, late)
 
 
 def test_a_stop_is_followed_within_seconds_and_keeps_what_came(tmp_path: Path) -> None:

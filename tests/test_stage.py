@@ -202,6 +202,33 @@ def test_a_paused_stage_waits_and_goes_on_or_stops(run: RunPaths, then: str) -> 
     else:
         assert (ends, items) == ([3], [])
         assert load_state(run.state).status == "stopped"
+    events = [json.loads(line) for line in run.events.read_text().splitlines()]
+    told = [event["message"] for event in events if event["event_type"] == "progress"]
+    assert told == (["paused", "goes on"] if then == "run" else ["paused"])
+    assert sum_deltas(run.events)[0] == load_state(run.state).counters == {"pauses": 1}
+
+
+def test_who_reads_that_a_stage_paused_finds_it_paused(run: RunPaths) -> None:
+    write_request(run.control, "pause")
+    thread = threading.Thread(target=lambda: in_run(run, lambda stage, paths: Done("all")))
+    thread.start()
+    wait_until(lambda: run.events.exists() and '"paused"' in run.events.read_text())
+    assert load_state(run.state).status == "paused"
+    write_request(run.control, "run")
+    wait_until(lambda: '"goes on"' in run.events.read_text())
+    assert load_state(run.state).status == "running"
+    thread.join(timeout=10)
+
+
+def test_a_small_gauge_keeps_its_digits(run: RunPaths) -> None:
+    def work(stage: Stage, paths: RunPaths) -> Done:
+        for rate in (2e-4, 1.23e-6):
+            stage.progress("step", gauges={"learning_rate": rate})
+            assert load_state(run.state).counters["learning_rate"] == rate
+        return Done("all")
+
+    assert in_run(run, work) == 0
+    assert sum_deltas(run.events)[0] == load_state(run.state).counters
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", '"stop"', "{}", '{"request": "dance"}', '{"request": ["stop"]}'])

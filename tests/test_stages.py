@@ -139,6 +139,20 @@ def test_a_stage_that_keeps_nothing_is_refused_and_says_why(tmp_path: Path) -> N
     assert len(lines(paths.rejected(1))) == 2
 
 
+def test_validation_counts_while_it_works(tmp_path: Path) -> None:
+    paths = make_run(tmp_path)
+    good = [{"id": f"r1-{number:05d}", "instruction": f"Say {number}.", "output": f"{number}"} for number in range(240)]
+    paths.raw(1).write_text("".join(json.dumps(item) + "\n" for item in [*good, good[0]]))
+    done = in_run("02_validate.py", paths)
+    assert done.returncode == 0, done.stderr
+    told = [event["counters_delta"] for event in lines(paths.events) if event["event_type"] == "progress"]
+    assert told == [{"validated_ok": 100}, {"validated_ok": 100}, {"validated_ok": 40, "rejected_duplicate": 1}]
+    assert sum_deltas(paths.events)[0] == load_state(paths.state).counters == {
+        "validated_ok": 240,
+        "rejected_duplicate": 1,
+    }
+
+
 def test_a_server_as_teacher_is_counted_as_it_counts_itself(tmp_path: Path) -> None:
     with TeacherServer([rate_limited(), garbage()]) as server:
         paths = make_run(

@@ -4,16 +4,20 @@ import json
 import os
 import subprocess
 import sys
+import time
+from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
 import pytest
+from test_stages import make_run
 from tiny_model import CHATML, build_model, build_tokenizer
 
 from autotrain.generate.builtin import builtin_samples, only
 from autotrain.jsonl import write_jsonl
+from autotrain.run.control import write_request
 from autotrain.run.events import sum_deltas
-from autotrain.run.paths import OutPaths
+from autotrain.run.paths import OutPaths, RunPaths
 from autotrain.run.state import load_state
 
 ROOT = Path(__file__).parent.parent
@@ -109,6 +113,45 @@ def test_an_adapter_of_another_template_is_refused_by_name(
     assert f"was trained on {base}" in done.stderr
 
 
+def test_training_and_evaluation_that_were_stopped_count_as_if_they_had_not_been(
+    data: Path, base: Path, tmp_path: Path
+) -> None:
+    paths = make_run(tmp_path, base_model=str(base), **IN_RUN)
+    paths.tested(1).write_bytes(data.read_bytes())
+    stop_and_go_on("04_train_qlora.py", paths, "train_step", 3)
+    stop_and_go_on("05_eval.py", paths, "answers", 1)
+    counters = load_state(paths.state).counters
+    assert sum_deltas(paths.events)[0] == counters
+    manifest = json.loads((paths.adapter(1) / "manifest.json").read_text())
+    assert counters["train_tokens"] == manifest["training"]["tokens"]
+    assert counters["train_step"] == counters["train_steps_planned"] == IN_RUN["train_steps"]
+    assert counters["answers"] == counters["answers_planned"] == 2 * counters["val_samples"]
+    assert counters["answer_tokens"] == sum(json.loads(line)["tokens"] for line in paths.answers(1).open())
+    rates = [json.loads(line)["counters_delta"].get("learning_rate", 0) for line in paths.events.open()]
+    assert 0.009 < max(accumulate(rates)) <= 0.01
+
+
+IN_RUN: dict[str, Any] = {
+    "device": "cpu", "seq_len": 1024, "lora_r": 4, "lr": 0.01, "batch_size": 4, "grad_accum": 1,
+    "eval_max_new_tokens": 64, "eval_batch_size": 4, "val_ratio": 0.5, "train_steps": 30, "max_epochs": 100,
+    "eval_execute": "0",
+}  # fmt: skip
+
+
+def stop_and_go_on(name: str, paths: RunPaths, counter: str, stop_at: int) -> None:
+    """Do a stage of round 1 to its end, with a stop when the counter has come so far."""
+    command = [sys.executable, str(ROOT / "scripts" / name), "--run", str(paths.root), "--round", "1"]
+    with subprocess.Popen(command) as process:
+        while load_state(paths.state).counters.get(counter, 0) < stop_at:
+            assert process.poll() is None
+            time.sleep(0.005)
+        write_request(paths.control, "stop")
+        assert process.wait(timeout=60) == 3
+    write_request(paths.control, "run")
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr
+
+
 def test_two_rounds_on_a_model_without_a_template(tmp_path: Path) -> None:
     """Nothing is executed, so the loss decides; round 2 goes on from round 1's adapter and sees new held-out items."""
     base = build_model(tmp_path / "model", template=None)
@@ -138,6 +181,9 @@ def test_two_rounds_on_a_model_without_a_template(tmp_path: Path) -> None:
     assert run.best_adapter.resolve() == run.adapter(state.best.round).resolve()
     assert (out / "best_adapter").resolve() == run.best_adapter.resolve()
     assert sum_deltas(run.events)[0] == state.counters
+    # Round 2 asks again only what nobody answered in round 1: base and best its new items, its own adapter all.
+    asked = second["items"] + 2 * (second["items"] - first["items"])
+    assert state.counters["answers_planned"] == state.stages["2"]["evaluate"].counts["answers"] == asked
     assert "validation loss" in done.stdout
 
     held_out = ids(run.val(2))

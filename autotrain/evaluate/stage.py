@@ -9,6 +9,7 @@ from typing import Any
 
 from autotrain.errors import AutotrainError, Refused
 from autotrain.evaluate.answers import (
+    Answer,
     Clock,
     answer_batches,
     append_answers,
@@ -102,7 +103,10 @@ def _evaluate(
     decoding = f"greedy {settings.eval_max_new_tokens} {digest[:12]} {device}{bits}"
     execute, execution = choose_execution(stage)
 
-    known = read_answers([*earlier_logs, log])
+    earlier, own = read_answers(earlier_logs), read_answers([log])
+    known = {**earlier, **own}
+    wanted = [key for model in models for item in items if (key := (model.name, item.id, decoding)) not in earlier]
+    _report_planned(stage, len(wanted), [own[key] for key in wanted if key in own])
     todo = {
         model.role: [item for item in items if (model.name, item.id, decoding) not in known]
         for model in models
@@ -139,6 +143,12 @@ def _evaluate(
         stage.check_control()
     report = _report(stage, len(items), graded, execution)
     return report, [item for part in graded.values() for item in part]
+
+
+def _report_planned(stage: Stage, planned: int, before: Sequence[Answer]) -> None:
+    """Say how many answers this round takes. What an attempt cut short had answered counts as done again."""
+    counters = {"answers": len(before), "answer_tokens": sum(answer.tokens for answer in before)}
+    stage.progress(f"{len(before)}/{planned} answers", counters, gauges={"answers_planned": planned})
 
 
 def choose_execution(stage: Stage) -> tuple[bool, str]:

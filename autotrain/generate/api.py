@@ -147,11 +147,12 @@ class Harvest:
         """The samples in request order, no more than were asked for."""
         return [sample for index in sorted(self._samples) for sample in self._samples[index]][: self.count]
 
-    def report(self, under_way: int = 0) -> None:
+    def report(self, under_way: int = 0, latencies: Sequence[float] = ()) -> None:
         """Tell where the work stands."""
         usage = Counter(self._earlier.book.totals())
         usage.update(self._book.totals())
-        self._on_report(Report(min(self.good, self.count), dict(self.counters), dict(usage), under_way))
+        samples = min(self.good, self.count)
+        self._on_report(Report(samples, dict(self.counters), dict(usage), under_way, latencies))
 
 
 def _fault_of(reply: Reply, samples: Sequence[Sample]) -> str | None:
@@ -213,6 +214,8 @@ def _ask_all(
                 under_way[client.ask(request, harvest.recent(request))] = request
             patience = POLL_SECONDS if at_once == client.most_at_once else DOUBLING_SECONDS
             done, _ = wait(under_way, patience, FIRST_COMPLETED)
+            # With those that were until just now: they are looked at only when one has ended.
+            busy = client.under_way + len(done)
             for future in sorted(done, key=lambda future: under_way[future].index):
                 request = under_way.pop(future)
                 missing[request.cell, request.wave] -= 1
@@ -220,7 +223,7 @@ def _ask_all(
                     _settle(client, request, future, harvest)
                 except BudgetReached as error:
                     over_budget = str(error)
-            harvest.report(client.under_way)
+            harvest.report(busy, client.latencies)
     except AutotrainError:
         done, _ = wait(under_way, timeout=GRACE_SECONDS)
         for future in done:
@@ -228,7 +231,7 @@ def _ask_all(
                 harvest.add(under_way[future], future.result())
         raise
     finally:
-        harvest.report()
+        harvest.report(0, client.latencies)
     return over_budget
 
 

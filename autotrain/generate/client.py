@@ -41,6 +41,8 @@ FORM_BYTES = len(json.dumps(RESPONSE_FORMS[0]))
 TEMPLATE_TOKENS = 200
 BACKOFF_SECONDS, LONGEST_BACKOFF = 0.5, 30.0
 UNREACHABLE_PAUSE = 5.0
+# Of so many last replies it is kept how long they took.
+LATENCIES_KEPT = 200
 # How long the servers may be away or say "too many requests" before the stage gives up, resumably.
 PATIENCE_SECONDS = 3600.0
 
@@ -90,6 +92,8 @@ class Client:
         self._held = False
         self._changed = asyncio.Event()
         self._served_at = time.monotonic()
+        # Replaced by every reply, never changed: the caller's thread reads it at any time.
+        self.latencies: tuple[float, ...] = ()
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="teacher", daemon=True)
         self._servers = [self._server(url) for url in settings.base_urls or (OPENAI_URL,)]
@@ -246,7 +250,10 @@ class Client:
             raise self._failure(name, "unreachable", words, away=True) from None
         except APIError as error:
             raise self._failure(name, "malformed", error.message) from None
-        return await self._keep(server, request, name, body)
+        seconds = time.monotonic() - sent_at
+        reply = await self._keep(server, request, name, body)
+        self.latencies = (*self.latencies[1 - LATENCIES_KEPT :], seconds)
+        return reply
 
     async def _send(self, server: _Server, chat: list[dict[str, str]]) -> str:
         body = {"model": self._settings.model, "messages": chat, server.manner.limit: self._settings.max_tokens}

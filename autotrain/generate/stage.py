@@ -1,9 +1,10 @@
 """Stage 01: the teacher writes the round's samples."""
 
 import argparse
+import math
 import time
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -24,6 +25,7 @@ from autotrain.sample import Sample, load_samples
 
 SAMPLES_BETWEEN_EVENTS = 100
 SECONDS_BETWEEN_EVENTS, SECONDS_BETWEEN_LINES = 1.0, 15.0
+LATENCIES = (("latency_p50", 0.5), ("latency_p95", 0.95))
 
 
 def in_round(stage: Stage, paths: RunPaths) -> Done:
@@ -141,6 +143,7 @@ class Reporter:
         self._stage = stage
         self._report: Report | None = None
         self._counted: dict[str, int] = {}
+        self._gauged: dict[str, float] = {}
         self._started = self._written = self._said = time.monotonic()
         self._told: Mapping[str, int | float] = {}
         self._at_start: int | None = None
@@ -178,8 +181,10 @@ class Reporter:
         self._counted = dict(report.counters)
         known = self._stage.journal.state.usage if self._stage.journal else {}
         usage = {name: number - known.get(name, 0) for name, number in report.usage.items()}
-        if any(counters.values()) or any(usage.values()):
-            self._stage.progress(self._line(report, now), counters, usage)
+        gauges = _gauges(report)
+        if any(counters.values()) or any(usage.values()) or gauges != self._gauged:
+            self._gauged = gauges
+            self._stage.progress(self._line(report, now), counters, usage, gauges)
 
     def _line(self, report: Report, now: float) -> str:
         wanted, seconds = self._stage.settings.samples_per_round, now - self._started
@@ -189,6 +194,18 @@ class Reporter:
             rate = new / seconds
             parts.append(f"{rate:.2g} samples/s, {_duration((wanted - report.samples) / rate)} left")
         return ", ".join(parts)
+
+
+def _gauges(report: Report) -> dict[str, float]:
+    """How many requests are under way, and how long one takes: nothing where none was answered yet."""
+    latencies = {name: percentile(report.latencies, share) for name, share in LATENCIES if report.latencies}
+    return {"requests_at_once": report.under_way, **latencies}
+
+
+def percentile(values: Sequence[float], share: float) -> float:
+    """The smallest of `values` that at least this `share` of them does not exceed (nearest rank)."""
+    ranked = sorted(values)
+    return round(ranked[max(0, math.ceil(share * len(ranked)) - 1)], 4)
 
 
 def _duration(seconds: float) -> str:

@@ -1,6 +1,6 @@
 """What the teacher behind a server is told about its work, and how it reports."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from autotrain.generate.prices import PriceList
@@ -29,12 +29,16 @@ class TeacherSettings:
 
 @dataclass(frozen=True)
 class Report:
-    """Where the work stands. Samples are this round's, `usage` is in total, by the names of state.json."""
+    """Where the work stands. Samples are this round's, `usage` is in total, by the names of state.json.
+
+    `latencies` are the seconds that each of the last replies took, from its request to its last byte.
+    """
 
     samples: int
     counters: Mapping[str, int]
     usage: Mapping[str, int | float]
     under_way: int = 0
+    latencies: Sequence[float] = ()
 
 
 class RequestFailed(Exception):

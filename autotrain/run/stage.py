@@ -16,7 +16,7 @@ from autotrain.redact import redact
 from autotrain.run.control import read_request
 from autotrain.run.journal import Journal
 from autotrain.run.paths import RunPaths
-from autotrain.run.state import StageStatus
+from autotrain.run.state import DECIMALS, StageStatus
 
 PAUSE_POLL_SECONDS = 0.5
 
@@ -58,7 +58,7 @@ class Stage:
         deltas = dict(counters or {})
         measured = {name: value for name, value in (gauges or {}).items() if math.isfinite(value)}
         for name, value in measured.items():
-            deltas[name] = round(value - self.journal.state.counters.get(name, 0), 6)
+            deltas[name] = round(value - self.journal.state.counters.get(name, 0), DECIMALS)
         self.journal.record(
             "progress",
             message,
@@ -80,11 +80,13 @@ class Stage:
             if not paused:
                 self.say("paused; python -m autotrain.control resume goes on")
                 self.journal.set_status("paused")
+                self.progress("paused", {"pauses": 1})
                 paused = True
             time.sleep(PAUSE_POLL_SECONDS)
         if paused:
             self.say("goes on")
             self.journal.set_status("running")
+            self.progress("goes on")
 
 
 def run_stage(

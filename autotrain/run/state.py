@@ -11,6 +11,8 @@ from autotrain.files import replace_text
 
 SCHEMA_VERSION = 1
 STAGES = ("generate", "validate", "gate", "train", "evaluate")
+# Of a counter's value: a learning rate of 1e-6 still shows three of its own.
+DECIMALS = 9
 
 RunStatus = Literal["running", "paused", "stopping", "stopped", "completed", "failed", "refused"]
 StageStatus = Literal["running", "completed", "stopped", "failed", "refused"]
@@ -92,4 +94,4 @@ def add(totals: dict[str, int | float], deltas: dict[str, Any]) -> None:
     """Add `deltas` to `totals` in place."""
     for key, value in deltas.items():
         total = totals.get(key, 0) + value
-        totals[key] = round(total, 6) if isinstance(total, float) else total
+        totals[key] = round(total, DECIMALS) if isinstance(total, float) else total

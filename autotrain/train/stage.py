@@ -164,17 +164,21 @@ def _reporter(stage: Stage) -> Any:
     """Write every step into the events, and a line with the time left every few seconds."""
     first: Step | None = None
     last_line = 0.0
-    done = 0
+    done = tokens = 0
 
     def report(step: Step) -> None:
-        nonlocal first, last_line, done
+        nonlocal first, last_line, done, tokens
         first = first or step
         stage.progress(
             f"step {step.step}/{step.steps} loss {step.loss:.4f} lr {step.learning_rate:.2e} tokens {step.tokens}",
-            {"train_step": step.step - done},
-            gauges={"train_loss": step.loss},
+            {"train_step": step.step - done, "train_tokens": step.tokens - tokens},
+            gauges={
+                "train_loss": step.loss,
+                "learning_rate": step.learning_rate,
+                "train_steps_planned": step.steps,
+            },
         )
-        done = step.step
+        done, tokens = step.step, step.tokens
         if step.seconds - last_line >= SECONDS_BETWEEN_LINES or step.step == step.steps:
             last_line = step.seconds
             ahead = step.steps - step.step

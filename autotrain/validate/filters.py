@@ -47,13 +47,13 @@ def validate_file(
     *,
     earlier: Sequence[Path],
     max_chars: int,
-    on_progress: Callable[[int], None] | None = None,
+    on_progress: Callable[[Funnel], None] | None = None,
     scanner: Scanner | None = None,
 ) -> Funnel:
     """Write the good samples of `source` to `clean` and every other line, with its reason, to `rejected`.
 
-    Questions asked before, here or in the `earlier` files, are dropped. `on_progress` gets the number of
-    lines read and may raise to stop: then neither file is touched. Without a `scanner` one is loaded.
+    Questions asked before, here or in the `earlier` files, are dropped. `on_progress` gets what became of the
+    lines so far and may raise to stop: then neither file is touched. Without a `scanner` one is loaded.
     Raises Refused if it does not work, AutotrainError if a file is missing.
     """
     for path in (source, *earlier):
@@ -85,7 +85,7 @@ def validate_file(
                 dropped[drop.reason] += 1
                 reject.write(rejected_line(number, sample, drop, scanner, key))
             if on_progress is not None:
-                on_progress(read)
+                on_progress(Funnel(read, kept, dict(dropped)))
     return Funnel(read, kept, dropped)
 
 

@@ -9,6 +9,8 @@ from autotrain.run.paths import RunPaths
 from autotrain.run.stage import Done, Stage, required
 from autotrain.validate.filters import Funnel, validate_file
 
+SAMPLES_BETWEEN_EVENTS = 100
+
 
 def in_round(stage: Stage, paths: RunPaths) -> Done:
     """Filter what the teacher wrote this round, against all earlier rounds."""
@@ -26,22 +28,29 @@ def on_files(stage: Stage, options: argparse.Namespace) -> Done:
 
 
 def _filter(stage: Stage, source: Path, clean: Path, rejected: Path, earlier: Sequence[Path]) -> str:
+    counted: dict[str, int] = {}
+
+    def count(funnel: Funnel) -> None:
+        counters = {"validated_ok": funnel.kept}
+        counters.update((f"rejected_{reason}", number) for reason, number in funnel.dropped.items())
+        stage.progress(describe(funnel), {name: number - counted.get(name, 0) for name, number in counters.items()})
+        counted.update(counters)
+
+    def report(funnel: Funnel) -> None:
+        if funnel.read % SAMPLES_BETWEEN_EVENTS == 0:
+            count(funnel)
+        stage.check_control()
+
     funnel = validate_file(
         source,
         clean,
         rejected,
         earlier=earlier,
         max_chars=stage.settings.max_sample_chars,
-        on_progress=lambda _: stage.check_control(),
+        on_progress=report,
     )
+    count(funnel)
     message = describe(funnel)
-    stage.progress(
-        message,
-        {
-            "validated_ok": funnel.kept,
-            **{f"rejected_{reason}": count for reason, count in funnel.dropped.items()},
-        },
-    )
     if not funnel.kept:
         raise Refused(f"nothing survived validation: {message}; the lines and reasons are in {rejected}")
     return message
