@@ -6,6 +6,7 @@ import json
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -218,7 +219,7 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
             const=None,
             default=argparse.SUPPRESS,
             metavar=name.upper(),
-            help=f"{field.description} (default: {_shown(field.default)})".replace("%", "%%"),
+            help=f"{field.description} (default: {shown(field.default)})".replace("%", "%%"),
         )
 
 
@@ -368,9 +369,14 @@ def require_teacher(settings: Settings, key: str) -> None:
     )
 
 
+@cache
+def _schema() -> dict[str, Any]:
+    return Settings.model_json_schema()
+
+
 def allowed(name: str) -> str:
     """What a setting may be, in words, from its limits in the schema."""
-    schema = Settings.model_json_schema()["properties"][name]
+    schema = _schema()["properties"][name]
     for part in [schema, *schema.get("anyOf", [])]:
         if "enum" in part:
             return " ".join(str(value) for value in part["enum"])
@@ -417,7 +423,8 @@ def _suggestion(word: str, known: Sequence[str]) -> str:
     return f"; did you mean {near[0]}?" if near else "; --help lists all"
 
 
-def _shown(default: Any) -> str:
+def shown(default: Any) -> str:
+    """A value as help texts and tables show it."""
     if default is None:
         return "none"
     if isinstance(default, bool):
@@ -430,7 +437,7 @@ def _shown(default: Any) -> str:
 def settings_table() -> str:
     """README's table of all settings, in Markdown."""
     rows = [
-        f"| `{name.upper()}` | `{flag_of(name, field)}` | {_shown(field.default)} | {field.description} |"
+        f"| `{name.upper()}` | `{flag_of(name, field)}` | {shown(field.default)} | {field.description} |"
         for name, field in public_fields().items()
     ]
     return "\n".join(["| environment | flag | default | what it is |", "|---|---|---|---|", *rows])

@@ -82,7 +82,7 @@ def cost_text(settings: Settings, lists: Sequence[PriceList]) -> str:
     known = [price for price in prices if price is not None]
     if len(known) < len(prices):
         hosts = ", ".join(server_of(url) for url, price in zip(servers, prices, strict=True) if price is None)
-        return f"unknown: the price of {settings.teacher_model} at {hosts} is in no list (TEACHER_PRICES names your own)"
+        return f"unknown: the price of {settings.teacher_model} at {hosts} is in no list (TEACHER_PRICES)"
     requests = _requests(settings) * settings.rounds
     prompt = _prompt_bytes(settings)
     replies = settings.samples_per_round * settings.rounds * TOKENS_A_SAMPLE / requests

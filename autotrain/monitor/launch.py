@@ -1,0 +1,92 @@
+"""Starting and resuming loops that outlive the menu: what would be done, what is in the way, and doing it."""
+
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from autotrain.config import Source
+from autotrain.errors import AutotrainError, SettingsError
+from autotrain.run.control import Standing, look_at
+from autotrain.run.lock import ENDED, loop_pid
+from autotrain.run.paths import RUN_ID, OutPaths
+from autotrain.run.plan import plan_text
+from autotrain.run.start import check_links, read_order
+
+
+@dataclass(frozen=True)
+class Proposal:
+    """A plan, where the settings allow one, and what is in the way of starting it, where something is."""
+
+    plan: str = ""
+    problem: str = ""
+    exit_status: int = 0
+
+
+@dataclass(frozen=True)
+class Launched:
+    """How a start ended: `run_id` where a loop runs now, and what was printed besides the plan."""
+
+    exit_status: int
+    run_id: str | None
+    text: str
+
+
+def propose(source: Source, resume: str | None = None) -> Proposal:
+    """What loop.sh would do with these settings; `resume` is the run to go on with ("": the newest)."""
+    try:
+        order = read_order(source, resume)
+        plan = plan_text(order.settings)
+    except AutotrainError as error:
+        return Proposal(problem=str(error), exit_status=error.exit_status)
+    try:
+        check_free(order.out)
+        if order.run is not None and (reason := resume_objection(look_at(order.out, order.run.root.name))):
+            raise SettingsError(reason)
+    except SettingsError as error:
+        return Proposal(plan, str(error), error.exit_status)
+    return Proposal(plan)
+
+
+def check_free(out: OutPaths) -> None:
+    """Raise SettingsError if another loop works in OUT_DIR, or if something is in the way there."""
+    if (pid := loop_pid(out)) is not None:
+        raise SettingsError(f"a loop is already running in {out.root} (pid {pid}); stop it or set OUT_DIR")
+    if out.root.exists() and not out.root.is_dir():
+        raise SettingsError(f"OUT_DIR = {out.root} is no folder; move it or set another OUT_DIR")
+    check_links(out)
+
+
+def resume_objection(standing: Standing) -> str | None:
+    """Why a run cannot be gone on with now, or None."""
+    if standing.condition == "damaged":
+        return f"{standing.run_id} cannot be resumed: its state.json cannot be read"
+    if standing.condition == "completed":
+        return f"{standing.run_id} is completed; there is nothing to resume"
+    if standing.condition not in ("dead", *ENDED):
+        return f"{standing.run_id} is {standing.condition}: its loop is at work"
+    return None
+
+
+def launch(loop: Path, words: Sequence[str]) -> Launched:
+    """Run `loop.sh --detach WORDS` with this interpreter's environment and wait until its run is made."""
+    environ = dict(os.environ)
+    if sys.prefix != sys.base_prefix:
+        environ["VIRTUAL_ENV"] = sys.prefix
+    done = subprocess.run(
+        ["bash", str(loop), "--detach", *words],
+        env=environ,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        encoding="utf-8",
+        errors="replace",
+        check=False,
+    )
+    found = re.search(rf"^run ({RUN_ID.pattern}) in ", done.stdout, re.MULTILINE)
+    if done.returncode != 0 or found is None:
+        return Launched(done.returncode, None, done.stdout.strip())
+    return Launched(0, found[1], done.stdout[found.start() :].strip())
