@@ -46,7 +46,7 @@ def changed_text(text: str, changes: Mapping[str, Any]) -> str:
     upper, indent = False, ""
     edits: list[tuple[int, int, str]] = []
     added = ""
-    for key, _, value_end in entries.values():
+    for key, _, _ in entries.values():
         upper, indent = key.value.isupper(), " " * key.start_mark.column
     for name, value in changes.items():
         if name not in entries:

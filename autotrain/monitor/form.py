@@ -1,7 +1,7 @@
 """The menu's list of settings: what holds, where it comes from, and the changes that are not made yet."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,6 @@ from autotrain.config import (
     Settings,
     Source,
     allowed,
-    flag_of,
     from_yaml,
     gather,
     public_fields,
@@ -29,10 +28,11 @@ MOST_CHARACTERS = 300
 
 @dataclass(frozen=True)
 class Row:
-    """One setting as the list shows it. `problem` says what is allowed if the value is not."""
+    """One setting: `value` as the list shows it, `text` as it is edited. `problem` says that it is not allowed."""
 
     name: str
     value: str
+    text: str
     origin: str
     help: str
     allowed: str
@@ -61,13 +61,23 @@ def _row(name: str, sources: Sequence[Source], changed: bool) -> Row:
     info = public_fields()[name]
     source = next((source for source in sources if name in source.values), None)
     raw = info.default if source is None else source.values[name]
-    problem, value = None, show(raw)
+    problem, value = None, raw
     try:
-        value = show(check(name, raw))
+        value = check(name, raw)
     except ValueError as error:
         problem = str(error)
-    origin = "default" if source is None else source.name
-    return Row(name, value, origin, str(info.description), allowed(name), changed, problem)
+    text = "" if value is None else str(int(value) if isinstance(value, bool) else value)
+    return Row(
+        name,
+        value=show(value),
+        # What may not be shown cannot be edited, only replaced.
+        text=text if redact(text, len(text)) == text else "",
+        origin="default" if source is None else source.name,
+        help=str(info.description),
+        allowed=allowed(name),
+        changed=changed,
+        problem=problem,
+    )
 
 
 def _names() -> list[str]:
@@ -102,11 +112,6 @@ class StartForm:
     def put_back(self, name: str) -> None:
         """Take back what was chosen here."""
         self.chosen.pop(name, None)
-
-    def flags(self) -> list[str]:
-        """The words for loop.sh."""
-        fields = Settings.model_fields
-        return [f"{flag_of(name, fields[name])}={value}" for name, value in self.source().values.items()]
 
 
 @dataclass
@@ -144,9 +149,7 @@ class ConfigForm:
             return row
         # The list is about the file; that something wins over it has to be said.
         inner = _row(name, sources[place:], name in self.changes)
-        return Row(
-            name, inner.value, f"{inner.origin}; {over.name} wins", inner.help, inner.allowed, inner.changed, inner.problem
-        )
+        return replace(inner, origin=f"{inner.origin}; {over.name} wins")
 
     def set(self, name: str, text: str) -> None:
         """Change a value; one that holds without the file anyway needs no line. Raises ValueError."""
@@ -184,14 +187,14 @@ def _same(name: str, raw: Any, value: Any) -> bool:
 
 
 def preset_lines() -> list[tuple[str, str]]:
-    """Each preset with what it is for and what it sets."""
+    """Each preset with the card it is for and what it sets."""
     lines = []
     for name, values in PRESETS.items():
-        card = f"{CARD_GB[name]} GB" if name in CARD_GB else "no GPU, no key, no network"
-        numbers = ("rounds", "samples_per_round", "seq_len", "batch_size", "grad_accum", "lora_r", "train_steps")
-        parts = [f"{key.upper()} {values[key]}" for key in numbers if key in values]
-        if name not in CARD_GB:
-            parts = [part for part in parts if part.split()[0] in ("ROUNDS", "SAMPLES_PER_ROUND", "TRAIN_STEPS")]
-            parts.insert(0, "embedded model, builtin teacher")
-        lines.append((name, f"{card}: {', '.join(parts) or 'the defaults'}"))
+        if name in CARD_GB:
+            parts = ", ".join(f"{key.upper()} {value}" for key, value in values.items())
+            lines.append((name, f"{CARD_GB[name]} GB: {parts or 'the defaults'}"))
+        else:
+            rounds, samples = values["rounds"], values["samples_per_round"]
+            size = f"{rounds} {'round' if rounds == 1 else 'rounds'} of {samples} samples"
+            lines.append((name, f"no GPU, key or network: embedded model, {size}"))
     return lines

@@ -4,11 +4,10 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from autotrain.config import Source
+from autotrain.config import Settings, Source, flag_of, resolve
 from autotrain.errors import AutotrainError, SettingsError
 from autotrain.run.control import Standing, look_at
 from autotrain.run.lock import ENDED, loop_pid
@@ -37,16 +36,17 @@ class Launched:
 
 def propose(source: Source, resume: str | None = None) -> Proposal:
     """What loop.sh would do with these settings; `resume` is the run to go on with ("": the newest)."""
+    plan = ""
     try:
+        if resume is None:
+            # So that it is shown though something is missing for it, such as a key.
+            plan = plan_text(resolve(source))
         order = read_order(source, resume)
         plan = plan_text(order.settings)
-    except AutotrainError as error:
-        return Proposal(problem=str(error), exit_status=error.exit_status)
-    try:
         check_free(order.out)
         if order.run is not None and (reason := resume_objection(look_at(order.out, order.run.root.name))):
             raise SettingsError(reason)
-    except SettingsError as error:
+    except AutotrainError as error:
         return Proposal(plan, str(error), error.exit_status)
     return Proposal(plan)
 
@@ -71,8 +71,12 @@ def resume_objection(standing: Standing) -> str | None:
     return None
 
 
-def launch(loop: Path, words: Sequence[str]) -> Launched:
-    """Run `loop.sh --detach WORDS` with this interpreter's environment and wait until its run is made."""
+def launch(loop: Path, source: Source, resume: str | None = None) -> Launched:
+    """Run `loop.sh --detach` with these flags and this interpreter's environment; wait until the run is made."""
+    fields = Settings.model_fields
+    words = [f"{flag_of(name, fields[name])}={value}" for name, value in source.values.items()]
+    if resume is not None:
+        words += ["--resume", *([resume] if resume else [])]
     environ = dict(os.environ)
     if sys.prefix != sys.base_prefix:
         environ["VIRTUAL_ENV"] = sys.prefix

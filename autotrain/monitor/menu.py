@@ -1,0 +1,124 @@
+"""The menu: what can be done now, as flags for scripts; without any flag, as a screen for people."""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from autotrain.config import Source, add_flags, from_flags, resolve
+from autotrain.errors import AutotrainError, SettingsError, StopRequested
+from autotrain.monitor.launch import check_free, launch, propose, resume_objection
+from autotrain.run.control import Action, Standing, ask, current_run, find_run, look_at, objection, status_text
+from autotrain.run.lock import loop_pid
+from autotrain.run.paths import OutPaths
+
+STEERING: dict[str, Action] = {"stop": "stop", "pause": "pause", "unpause": "resume"}
+FLAGS = "--start, --resume [ID], --stop, --pause, --unpause or --status"
+
+
+@dataclass(frozen=True)
+class Item:
+    """One line of the menu; `reason` says why it makes no sense now, in a sentence."""
+
+    label: str
+    reason: str | None = None
+
+
+def look_around(out: OutPaths) -> tuple[Standing | None, list[Item]]:
+    """How the current run of OUT_DIR stands, and the eight items of the menu."""
+    run_id = current_run(out)
+    standing = None if run_id is None else look_at(out, run_id)
+    nothing = f"there is no run in {out.root} yet"
+    steering: list[str | None] = [nothing] * 3
+    resume: str | None = nothing
+    start: str | None = None
+    if standing is not None:
+        steering = [objection(standing, action) for action in ("stop", "pause", "resume")]
+        resume = None
+    try:
+        check_free(out)
+    except SettingsError as error:
+        start = str(error)
+        if standing is not None and loop_pid(out) is not None:
+            resume = resume_objection(standing) or start
+    stop, pause, unpause = steering
+    return standing, [
+        Item("Start New Run", start),
+        Item("Resume Last Run", resume),
+        Item("Stop", stop),
+        Item("Pause", pause),
+        Item("Resume", unpause),
+        Item("Configure Parameters"),
+        Item("View Dashboard", None if standing else nothing),
+        Item("Exit"),
+    ]
+
+
+def main(description: str, loop: Path, argv: Sequence[str] | None = None) -> int:
+    """Do what the flags say, or open the menu; `loop` is the script that runs a loop. Returns the exit status."""
+    parser = _parser(description)
+    try:
+        source, options = from_flags(parser, sys.argv[1:] if argv is None else argv)
+        return _act(source, options, loop)
+    except AutotrainError as error:
+        print(f"menu: {error}", file=sys.stderr)
+        return error.exit_status
+    except KeyboardInterrupt:
+        return StopRequested.exit_status
+
+
+def _parser(description: str) -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="menu.py", description=description, allow_abbrev=False)
+    actions = parser.add_argument_group("instead of the screen, one of").add_mutually_exclusive_group()
+    actions.add_argument("--start", action="store_true", help="start a new run, with settings as loop.sh takes them")
+    actions.add_argument("--resume", nargs="?", const="", metavar="ID", help="go on with a run (default: the newest)")
+    actions.add_argument("--stop", action="store_true", help="ask the running loop to stop; it can be resumed")
+    actions.add_argument("--pause", action="store_true", help="ask the running loop to pause")
+    actions.add_argument("--unpause", action="store_true", help="ask a paused loop to go on")
+    actions.add_argument("--status", action="store_true", help="say how the run stands")
+    parser.add_argument("--yes", action="store_true", help="with --start or --resume: do not ask")
+    parser.add_argument("--ascii", action="store_true", help="draw the screen without any character beyond ASCII")
+    add_flags(parser)
+    return parser
+
+
+def _act(source: Source, options: argparse.Namespace, loop: Path) -> int:
+    if options.start or options.resume is not None:
+        return _start(source, options.resume, options.yes, loop)
+    settings = sorted(name.upper() for name in source.values if name != "out_dir")
+    if settings:
+        raise SettingsError(f"{', '.join(settings)}: settings go with --start; the menu asks for them itself")
+    out = OutPaths(resolve(source).out_dir)
+    if options.status:
+        print(status_text(out, find_run(out, None)))
+        return 0
+    for flag, action in STEERING.items():
+        if getattr(options, flag):
+            print(ask(out, find_run(out, None), action))
+            return 0
+    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+        raise SettingsError(f"the menu needs a terminal; without one, use {FLAGS}")
+    from autotrain.monitor.menu_screens import open_menu
+
+    return open_menu(OutPaths(out.root.absolute()), loop, options.ascii)
+
+
+def _start(source: Source, resume: str | None, yes: bool, loop: Path) -> int:
+    """Print the plan, ask, start a loop of its own; or say what is in the way."""
+    if not yes and not sys.stdin.isatty():
+        raise SettingsError("nobody can be asked, as this is no terminal; --yes starts without asking")
+    proposal = propose(source, resume)
+    if proposal.plan:
+        print(proposal.plan, flush=True)
+    if proposal.problem:
+        print(f"menu: {proposal.problem}", file=sys.stderr)
+        return proposal.exit_status
+    if not yes:
+        print(f"{'start' if resume is None else 'resume'} this? [y/N] ", end="", flush=True)
+        if sys.stdin.readline().strip().lower() not in ("y", "yes"):
+            print("nothing was started")
+            return StopRequested.exit_status
+    launched = launch(loop, source, resume)
+    print(launched.text, file=sys.stdout if launched.exit_status == 0 else sys.stderr)
+    return launched.exit_status
