@@ -143,21 +143,26 @@ class MainPage(Page):
         """Read how things stand, and show it."""
         if not self.is_current:
             return
-        standing, self.items = look_around(self.menu.out)
+        self.standing, self.items = look_around(self.menu.out)
+        standing = self.standing
         if standing is None:
             self.put("#status", "no run yet", "dim")
         else:
             hint = "; 2 goes on with it" if standing.condition == "dead" else ""
             self.put("#status", f"{standing}{hint}", COLOURS.get(standing.condition, "red"))
-        self.standing = standing
-        lines = []
+        lines: list[Line] = []
         for number, item in enumerate(self.items, start=1):
             reason = item.reason
             if reason is not None:
-                short = reason.removeprefix(f"{standing.run_id} " if standing else "").partition(";")[0]
-                reason = f"{' ' * (22 - len(item.label))}({short})"
+                reason = f"{' ' * (22 - len(item.label))}({self.shortened(reason)})"
             lines.append((f"{number}  {item.label}", reason))
         self.fill(lines)
+
+    def shortened(self, reason: str) -> str:
+        """A reason without what stands at the top of the page anyway, and without its remedy."""
+        if self.standing is not None:
+            reason = reason.removeprefix(f"{self.standing.run_id} ").removeprefix("is ")
+        return reason.partition(";")[0].replace(f" in {self.menu.out.root}", "")
 
     def on_option_list_option_selected(self, event: OptionList.OptionSelected) -> None:
         self.look()
@@ -435,6 +440,7 @@ class PlanPage(Page):
         Binding("q", "app.leave", show=False),
         Binding("y", "start", show=False),
     ]
+    keys = "y: yes, start it    n, Esc: back    Up/Down: scroll    q: quit"
 
     def __init__(self, source: Source, resume: str | None) -> None:
         super().__init__()
@@ -456,7 +462,7 @@ class PlanPage(Page):
             self.put("#keys", "Esc: back    Up/Down: scroll    q: quit")
         else:
             self.say("Start this run?" if self.resume is None else "Go on with this run?")
-            self.put("#keys", "y: yes, start it    n, Esc: back    Up/Down: scroll    q: quit")
+            self.put("#keys", self.keys)
 
     def on_resize(self) -> None:
         self.show_plan()
@@ -474,6 +480,7 @@ class PlanPage(Page):
         if not self.is_starting and not self.proposal.problem:
             self.is_starting = True
             self.say("starting ...")
+            self.put("#keys", "")
             self.launch()
 
     @work(thread=True)
@@ -485,6 +492,7 @@ class PlanPage(Page):
         self.is_starting = False
         if launched.run_id is None:
             self.say(launched.text or f"loop.sh ended with status {launched.exit_status}", "bold red")
+            self.put("#keys", self.keys)
             return
         if self.resume is None:
             self.menu.start_form.chosen.clear()
