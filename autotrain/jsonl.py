@@ -28,7 +28,7 @@ def read_jsonl(path: Path) -> Iterator[tuple[int, dict[str, Any] | BadLine]]:
 
 def parse_line(raw: bytes, number: int) -> dict[str, Any] | BadLine:
     try:
-        value = json.loads(raw.decode("utf-8-sig"), parse_constant=_finite, parse_float=_finite)
+        value = _DECODER.decode(raw.decode("utf-8-sig"))
         if b"\\u" in raw:
             to_line(value).encode("utf-8")
     except UnicodeDecodeError as error:
@@ -48,6 +48,9 @@ def _finite(text: str) -> float:
     if not math.isfinite(value):
         raise ValueError(f"{text} is no number of JSON")
     return value
+
+
+_DECODER = json.JSONDecoder(parse_constant=_finite, parse_float=_finite)
 
 
 def read_objects(path: Path) -> Iterator[dict[str, Any]]:

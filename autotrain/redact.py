@@ -32,12 +32,15 @@ def plain(text: str, limit: int) -> str:
 
 
 def _without_controls(text: str) -> str:
+    # True of nearly every text, and told a hundred times faster: no control, format or line character is in it.
+    if text.isprintable():
+        return text
     text = _ESCAPES.sub("", text)
     return _CONTROLS.sub("", text).encode("utf-8", "replace").decode("utf-8")
 
 
 def _cut(text: str, limit: int) -> str:
-    text = _LINE_BREAKS.sub(" ", text).strip()
+    text = (text if text.isprintable() else _LINE_BREAKS.sub(" ", text)).strip()
     return text if len(text) <= limit else text[: max(limit - 1, 0)] + "…"
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from autotrain.evaluate.report import RATES
 from autotrain.jsonl import BadLine, parse_line
 from autotrain.monitor.hardware import Gpu, ProcessMeter, gpus
 from autotrain.monitor.snapshot import DONE, Event, Pace, Snapshot, Step, seconds_of
@@ -99,7 +100,7 @@ class _RunFiles:
             self.settings = value
         rounds = self.state.current_round if self.state else 0
         for number in range(max(1, rounds - REPORTS_KEPT + 1), rounds + 1):
-            if (value := self._changed(self._paths.report(number))) is not None:
+            if (value := self._changed(self._paths.report(number))) is not None and is_report(value):
                 self.reports[number] = value
         for stale in [number for number in self.reports if number <= rounds - REPORTS_KEPT]:
             del self.reports[stale]
@@ -230,6 +231,29 @@ def is_event(value: Mapping[str, Any]) -> bool:
             and all(type(number) in (int, float) for number in value["counters_delta"].values())
         )
     except (KeyError, TypeError, ValueError, AttributeError):
+        return False
+
+
+def is_report(value: Mapping[str, Any]) -> bool:
+    """Whether an object has the form of a round's report, as far as it is used here."""
+    try:
+        models, decision = value["models"], value["decision"]
+        figures = [model["total"] for model in models.values()]
+        figures += [part for model in models.values() for part in model["by_task_type"].values()]
+        rates = [figure[name] for figure in figures for name in RATES if figure[name] is not None]
+        numbers = [figure[name] for figure in figures for name in ("validation_loss", "mean_tokens")]
+        numbers += [rate[name] for rate in rates for name in ("value", "hits", "n", "low", "high")]
+        numbers += [item[name] for item in value["comparisons"].values() for name in ("wins", "losses", "ties", "p")]
+        texts = [decision["reason"], value["execution"], *(item["verdict"] for item in value["comparisons"].values())]
+        return (
+            {"base", "new"} <= models.keys()
+            and type(value["items"]) is int
+            and type(decision["promoted"]) is bool
+            and all(number is None or type(number) in (int, float) for number in numbers)
+            and all(rate["value"] is not None for rate in rates)
+            and all(isinstance(text, str) for text in texts)
+        )
+    except (KeyError, TypeError, AttributeError):
         return False
 
 

@@ -1,5 +1,6 @@
 """What the machine is doing: the GPUs as NVIDIA's library sees them, and the memory and load of a stage's process."""
 
+import os
 import time
 from contextlib import suppress
 from dataclasses import dataclass
@@ -10,6 +11,8 @@ import psutil
 from autotrain.redact import plain
 
 MIB = 1024 * 1024
+# On Linux, and on Linux within Windows.
+DEVICES = ("/dev/nvidiactl", "/dev/dxg")
 
 
 @dataclass(frozen=True)
@@ -34,6 +37,9 @@ class ProcessLoad:
 
 @cache
 def _driver() -> bool:
+    # Without a device there is no driver to ask, and the import of its bindings takes a tenth of a second.
+    if not any(os.path.exists(device) for device in DEVICES):
+        return False
     import pynvml
 
     try:

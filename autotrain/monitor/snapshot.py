@@ -1,13 +1,14 @@
 """One look at a run: everything a view shows, as plain values. What was not reported is None, never zero."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from typing import Any
 
 from autotrain.monitor.hardware import Gpu, ProcessLoad
 from autotrain.run.state import STAGES, State
 
+EVENTS_IN_JSON = 50
 # The counters that say how far a stage is. What it has to do in all is in `total_of`.
 DONE: Mapping[str, Sequence[str]] = {
     "generate": ("teacher_generated",),
@@ -205,3 +206,30 @@ def score(snapshot: Snapshot, number: int, role: str) -> Mapping[str, Any] | Non
 def seconds_of(moment: str) -> float:
     """A moment as a run's files write it, in seconds since 1970."""
     return datetime.fromisoformat(moment).timestamp()
+
+
+def to_json(snapshot: Snapshot) -> dict[str, Any]:
+    """Everything a script may want, under names that stay; a figure that was not reported is null."""
+    state = snapshot.state
+    newest = max(snapshot.reports, default=None)
+    return {
+        "taken_at": snapshot.taken_at,
+        "out_dir": snapshot.out_dir,
+        "run_id": snapshot.run_id,
+        "condition": snapshot.condition,
+        "problem": snapshot.problem or (state.error if state else None),
+        "round": state.current_round if state else None,
+        "rounds": rounds_asked(snapshot),
+        "stages": [asdict(stage) for stage in stage_rail(snapshot)],
+        "seconds": {"elapsed": elapsed(snapshot), "round_left": round_left(snapshot), "run_left": run_left(snapshot)},
+        "counters": dict(state.counters) if state else {},
+        "usage": dict(state.usage) if state else {},
+        "best": state.best.model_dump() if state and state.best else None,
+        "report": snapshot.reports[newest] if newest is not None else None,
+        "step": asdict(snapshot.steps[-1]) if snapshot.steps else None,
+        "pace": asdict(snapshot.pace) if snapshot.pace else None,
+        "gpus": [asdict(gpu) for gpu in snapshot.gpus],
+        "process": asdict(snapshot.process) if snapshot.process else None,
+        "events": [asdict(event) for event in snapshot.events[-EVENTS_IN_JSON:]],
+        "settings": dict(snapshot.settings),
+    }
