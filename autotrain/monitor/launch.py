@@ -1,4 +1,4 @@
-"""Starting and resuming loops that outlive the menu: what would be done, what is in the way, and doing it."""
+"""What can be done now in an OUT_DIR, what is in the way of it, and starting loops that outlive the menu."""
 
 import os
 import re
@@ -9,7 +9,7 @@ from pathlib import Path
 
 from autotrain.config import Settings, Source, flag_of, resolve
 from autotrain.errors import AutotrainError, SettingsError
-from autotrain.run.control import Standing, look_at
+from autotrain.run.control import Standing, current_run, look_at, objection
 from autotrain.run.lock import ENDED, loop_pid
 from autotrain.run.paths import RUN_ID, OutPaths
 from autotrain.run.plan import plan_text
@@ -94,3 +94,41 @@ def launch(loop: Path, source: Source, resume: str | None = None) -> Launched:
     if done.returncode != 0 or found is None:
         return Launched(done.returncode, None, done.stdout.strip())
     return Launched(0, found[1], done.stdout[found.start() :].strip())
+
+
+@dataclass(frozen=True)
+class Item:
+    """One line of the menu; `reason` says why it makes no sense now, in a sentence."""
+
+    label: str
+    reason: str | None = None
+
+
+def look_around(out: OutPaths) -> tuple[Standing | None, list[Item]]:
+    """How the current run of OUT_DIR stands, and the eight items of the menu."""
+    run_id = current_run(out)
+    standing = None if run_id is None else look_at(out, run_id)
+    nothing = f"there is no run in {out.root} yet"
+    steering: list[str | None] = [nothing] * 3
+    resume: str | None = nothing
+    start: str | None = None
+    if standing is not None:
+        steering = [objection(standing, action) for action in ("stop", "pause", "resume")]
+        resume = None
+    try:
+        check_free(out)
+    except SettingsError as error:
+        start = str(error)
+        if standing is not None and loop_pid(out) is not None:
+            resume = resume_objection(standing) or start
+    stop, pause, unpause = steering
+    return standing, [
+        Item("Start New Run", start),
+        Item("Resume Last Run", resume),
+        Item("Stop", stop),
+        Item("Pause", pause),
+        Item("Resume", unpause),
+        Item("Configure Parameters"),
+        Item("View Dashboard", None if standing else nothing),
+        Item("Exit"),
+    ]

@@ -3,56 +3,15 @@
 import argparse
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from autotrain.config import Source, add_flags, from_flags, resolve
 from autotrain.errors import AutotrainError, SettingsError, StopRequested
-from autotrain.monitor.launch import check_free, launch, propose, resume_objection
-from autotrain.run.control import Action, Standing, ask, current_run, find_run, look_at, objection, status_text
-from autotrain.run.lock import loop_pid
+from autotrain.run.control import Action, ask, find_run, status_text
 from autotrain.run.paths import OutPaths
 
 STEERING: dict[str, Action] = {"stop": "stop", "pause": "pause", "unpause": "resume"}
 FLAGS = "--start, --resume [ID], --stop, --pause, --unpause or --status"
-
-
-@dataclass(frozen=True)
-class Item:
-    """One line of the menu; `reason` says why it makes no sense now, in a sentence."""
-
-    label: str
-    reason: str | None = None
-
-
-def look_around(out: OutPaths) -> tuple[Standing | None, list[Item]]:
-    """How the current run of OUT_DIR stands, and the eight items of the menu."""
-    run_id = current_run(out)
-    standing = None if run_id is None else look_at(out, run_id)
-    nothing = f"there is no run in {out.root} yet"
-    steering: list[str | None] = [nothing] * 3
-    resume: str | None = nothing
-    start: str | None = None
-    if standing is not None:
-        steering = [objection(standing, action) for action in ("stop", "pause", "resume")]
-        resume = None
-    try:
-        check_free(out)
-    except SettingsError as error:
-        start = str(error)
-        if standing is not None and loop_pid(out) is not None:
-            resume = resume_objection(standing) or start
-    stop, pause, unpause = steering
-    return standing, [
-        Item("Start New Run", start),
-        Item("Resume Last Run", resume),
-        Item("Stop", stop),
-        Item("Pause", pause),
-        Item("Resume", unpause),
-        Item("Configure Parameters"),
-        Item("View Dashboard", None if standing else nothing),
-        Item("Exit"),
-    ]
 
 
 def main(description: str, loop: Path, argv: Sequence[str] | None = None) -> int:
@@ -108,6 +67,9 @@ def _start(source: Source, resume: str | None, yes: bool, loop: Path) -> int:
     """Print the plan, ask, start a loop of its own; or say what is in the way."""
     if not yes and not sys.stdin.isatty():
         raise SettingsError("nobody can be asked, as this is no terminal; --yes starts without asking")
+    # Takes a moment, and --help is to have none.
+    from autotrain.monitor.launch import launch, propose
+
     proposal = propose(source, resume)
     if proposal.plan:
         print(proposal.plan, flush=True)

@@ -21,10 +21,9 @@ from textual.widgets.option_list import Option
 from autotrain.config import Source, find_key
 from autotrain.errors import AutotrainError
 from autotrain.monitor.form import HERE, ConfigForm, Row, StartForm, preset_lines
-from autotrain.monitor.launch import Launched, Proposal, launch, propose, resume_objection
-from autotrain.monitor.menu import look_around
+from autotrain.monitor.launch import Item, Launched, Proposal, launch, look_around, propose, resume_objection
 from autotrain.redact import plain
-from autotrain.run.control import Action, ask, look_at
+from autotrain.run.control import Action, Standing, ask, look_at
 from autotrain.run.paths import OutPaths
 
 REFRESH_SECONDS = 1.0
@@ -130,6 +129,8 @@ class MainPage(Page):
 
     BINDINGS: ClassVar[list[BindingType]] = [*numbers(8), Binding("q", "app.leave", show=False)]
     keys = "1-8, or Up/Down and Enter: choose    q: quit (a running loop goes on)"
+    standing: Standing | None = None
+    items: Sequence[Item] = ()
 
     def begin(self) -> None:
         self.put("#title", f"Heidi AutoTrain    {self.menu.out.root}")
@@ -143,7 +144,11 @@ class MainPage(Page):
         """Read how things stand, and show it."""
         if not self.is_current:
             return
-        self.standing, self.items = look_around(self.menu.out)
+        try:
+            self.standing, self.items = look_around(self.menu.out)
+        except OSError as error:
+            self.put("#status", f"{self.menu.out.root} cannot be read: {error.strerror}", "red")
+            return
         standing = self.standing
         if standing is None:
             self.put("#status", "no run yet", "dim")
@@ -198,7 +203,7 @@ class MainPage(Page):
 
     def view_dashboard(self) -> None:
         status = self.menu.run_dashboard()
-        self.say("" if status == 0 else f"the dashboard ended with status {status}")
+        self.say("" if status in (0, 130, -signal.SIGINT) else f"the dashboard ended with status {status}")
 
 
 class AskPage(Page):
@@ -564,13 +569,25 @@ class Menu(App[None]):
     def run_dashboard(self) -> int:
         """Lend the terminal to the dashboard; return its exit status. A signal that ends us ends it too."""
         command = [sys.executable, "-m", "autotrain.dashboard", "--out-dir", str(self.out.root)]
+        ended: list[int] = []
         with self.suspend():
             child = subprocess.Popen([*command, *(["--ascii"] if self.ascii_only else [])])
-            before = {number: signal.signal(number, lambda *_: child.terminate()) for number in ENDINGS[1:]}
-            # The terminal sends Ctrl-C to both of us; it is the dashboard's.
-            before[signal.SIGINT] = signal.signal(signal.SIGINT, lambda *_: None)
+
+            def end(number: int, _: object) -> None:
+                # The terminal sends Ctrl-C to both of us; it is meant for the dashboard.
+                if number != signal.SIGINT:
+                    ended.append(number)
+                    child.terminate()
+
+            # The loop of events stands still meanwhile: it must not hear of these signals later.
+            wakeup = signal.set_wakeup_fd(-1)
+            before = {number: signal.signal(number, end) for number in ENDINGS}
             try:
-                return child.wait()
+                status = child.wait()
             finally:
                 for number, handler in before.items():
                     signal.signal(number, handler)
+                signal.set_wakeup_fd(wakeup)
+        if ended:
+            self.action_end(128 + ended[0])
+        return status
