@@ -208,6 +208,38 @@ def test_a_paused_stage_waits_and_goes_on_or_stops(run: RunPaths, then: str) -> 
     assert sum_deltas(run.events)[0] == load_state(run.state).counters == {"pauses": 1}
 
 
+def test_a_pause_holds_in_the_middle_of_a_long_step(run: RunPaths) -> None:
+    seen: list[int] = []
+    ticks = 0
+
+    def work(stage: Stage, paths: RunPaths) -> Done:
+        nonlocal ticks
+        end = time.monotonic() + 20
+        with stage.pausing_anywhere():
+            while len(seen) < 2 and time.monotonic() < end:
+                ticks += 1
+                if ticks % 1000 == 0:
+                    stage.progress("a tick", {"ticks": 1000})
+        return Done("all")
+
+    def pause_for_a_while() -> None:
+        write_request(run.control, "pause")
+        wait_until(lambda: load_state(run.state).status == "paused")
+        time.sleep(0.2)
+        seen.append(ticks)
+        time.sleep(0.5)
+        seen.append(ticks)
+        write_request(run.control, "run")
+
+    person = threading.Thread(target=pause_for_a_while)
+    person.start()
+    assert in_run(run, work) == 0
+    person.join()
+    assert seen[0] == seen[1]
+    assert sum_deltas(run.events)[0] == load_state(run.state).counters
+    assert load_state(run.state).counters["pauses"] == 1
+
+
 def test_who_reads_that_a_stage_paused_finds_it_paused(run: RunPaths) -> None:
     write_request(run.control, "pause")
     thread = threading.Thread(target=lambda: in_run(run, lambda stage, paths: Done("all")))

@@ -107,28 +107,9 @@ def _evaluate(
     known = {**earlier, **own}
     wanted = [key for model in models for item in items if (key := (model.name, item.id, decoding)) not in earlier]
     _report_planned(stage, len(wanted), [own[key] for key in wanted if key in own])
-    todo = {
-        model.role: [item for item in items if (model.name, item.id, decoding) not in known]
-        for model in models
-    }
-    clock = Clock(sum(len(missing) for missing in todo.values()))
-    for model in models:
-        if not todo[model.role]:
-            continue
-        stage.say(f"{model.role} model answers {len(todo[model.role])} items")
-        loaded = load_for_answers(base, model.adapter, settings)
-        for batch in answer_batches(loaded, model.name, tokenizer, todo[model.role], decoding, settings):
-            append_answers(log, batch)
-            known.update(((answer.model, answer.item, answer.decoding), answer) for answer in batch)
-            left = clock.add(len(batch))
-            tokens = sum(answer.tokens for answer in batch)
-            stage.progress(
-                f"{model.role}: {clock.done}/{clock.total} answers",
-                {"answers": len(batch), "answer_tokens": tokens},
-            )
-            stage.say(f"{clock.done}/{clock.total} answers, {left:.0f} s left")
-            stage.check_control()
-        del loaded
+    todo = [(model, [item for item in items if (model.name, item.id, decoding) not in known]) for model in models]
+    with stage.pausing_anywhere():
+        _answer(stage, base, tokenizer, decoding, todo, log, known)
 
     limits = Limits(seconds=settings.test_timeout, memory_mb=settings.test_memory_mb)
     graded: dict[str, list[Graded]] = {}
@@ -149,6 +130,36 @@ def _report_planned(stage: Stage, planned: int, before: Sequence[Answer]) -> Non
     """Say how many answers this round takes. What an attempt cut short had answered counts as done again."""
     counters = {"answers": len(before), "answer_tokens": sum(answer.tokens for answer in before)}
     stage.progress(f"{len(before)}/{planned} answers", counters, gauges={"answers_planned": planned})
+
+
+def _answer(
+    stage: Stage,
+    base: str,
+    tokenizer: Any,
+    decoding: str,
+    todo: Sequence[tuple[Model, Sequence[Sample]]],
+    log: Path,
+    known: dict[tuple[str, str, str], Answer],
+) -> None:
+    """Let each model answer its items; every answer is in `log` and `known` as soon as its batch is done."""
+    clock = Clock(sum(len(missing) for _, missing in todo))
+    for model, missing in todo:
+        if not missing:
+            continue
+        stage.say(f"{model.role} model answers {len(missing)} items")
+        loaded = load_for_answers(base, model.adapter, stage.settings)
+        for batch in answer_batches(loaded, model.name, tokenizer, missing, decoding, stage.settings):
+            append_answers(log, batch)
+            known.update(((answer.model, answer.item, answer.decoding), answer) for answer in batch)
+            left = clock.add(len(batch))
+            tokens = sum(answer.tokens for answer in batch)
+            stage.progress(
+                f"{model.role}: {clock.done}/{clock.total} answers",
+                {"answers": len(batch), "answer_tokens": tokens},
+            )
+            stage.say(f"{clock.done}/{clock.total} answers, {left:.0f} s left")
+            stage.check_control()
+        del loaded
 
 
 def choose_execution(stage: Stage) -> tuple[bool, str]:

@@ -194,7 +194,7 @@ class Log:
         elif "pauses" in delta:
             # A rate over a pause would be none.
             self._points.clear()
-        elif event["event_type"] == "progress":
+        elif any(counter in delta for counter in DONE.get(stage, ())):
             done = sum(counts.get(counter, 0) for counter in DONE.get(stage, ()))
             self._points.append((at, done, counts.get("train_tokens")))
         if stage == "train" and delta.get("train_step", 0) > 0:

@@ -2,11 +2,13 @@
 
 import argparse
 import math
+import signal
 import sys
 import time
 import traceback
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -37,10 +39,12 @@ class Stage:
     settings: Settings
     round_number: int = 1
     journal: Journal | None = None
+    _busy: bool = field(default=False, init=False)
 
     def say(self, message: str) -> None:
         """Print a line for the person watching."""
-        print(f"  [round {self.round_number} · {self.name}] {redact(message, 500)}", flush=True)
+        with self._alone():
+            print(f"  [round {self.round_number} · {self.name}] {redact(message, 500)}", flush=True)
 
     def progress(
         self,
@@ -59,34 +63,64 @@ class Stage:
         measured = {name: value for name, value in (gauges or {}).items() if math.isfinite(value)}
         for name, value in measured.items():
             deltas[name] = round(value - self.journal.state.counters.get(name, 0), DECIMALS)
-        self.journal.record(
-            "progress",
-            message,
-            round_number=self.round_number,
-            stage=self.name,
-            counters=deltas,
-            usage=dict(usage or {}),
-        )
+        with self._alone():
+            self.journal.record(
+                "progress",
+                message,
+                round_number=self.round_number,
+                stage=self.name,
+                counters=deltas,
+                usage=dict(usage or {}),
+            )
 
     def check_control(self) -> None:
         """A safe point: wait here while paused; raise StopRequested if asked to stop."""
         if self.journal is None:
             return
-        paused = False
-        while (request := read_request(self.journal.paths.control)) != "run":
-            if request == "stop":
+        self._wait_while_paused()
+        if read_request(self.journal.paths.control) == "stop":
+            with self._alone():
                 self.journal.set_status("stopping")
-                raise StopRequested("stopped on request; ./scripts/loop.sh --resume goes on from here")
-            if not paused:
-                self.say("paused; python -m autotrain.control resume goes on")
-                self.journal.set_status("paused")
-                self.progress("paused", {"pauses": 1})
-                paused = True
-            time.sleep(PAUSE_POLL_SECONDS)
-        if paused:
+            raise StopRequested("stopped on request; ./scripts/loop.sh --resume goes on from here")
+
+    @contextmanager
+    def pausing_anywhere(self) -> Iterator[None]:
+        """Within, a pause holds in half a second wherever the work is, not at its next safe point.
+
+        For long steps that only compute. Nothing with a time limit belongs inside: it would run out meanwhile.
+        """
+        before = signal.signal(signal.SIGALRM, lambda *_: self._wait_while_paused())
+        signal.setitimer(signal.ITIMER_REAL, PAUSE_POLL_SECONDS, PAUSE_POLL_SECONDS)
+        try:
+            yield
+        finally:
+            signal.setitimer(signal.ITIMER_REAL, 0)
+            signal.signal(signal.SIGALRM, before)
+
+    def _wait_while_paused(self) -> None:
+        if self.journal is None or self._busy or read_request(self.journal.paths.control) != "pause":
+            return
+        self.say("paused; python -m autotrain.control resume goes on")
+        with self._alone():
+            self.journal.set_status("paused")
+        self.progress("paused", {"pauses": 1})
+        with self._alone():
+            while (request := read_request(self.journal.paths.control)) == "pause":
+                time.sleep(PAUSE_POLL_SECONDS)
+        if request == "run":
             self.say("goes on")
-            self.journal.set_status("running")
+            with self._alone():
+                self.journal.set_status("running")
             self.progress("goes on")
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        """Within, no pause begins, as it writes the same files itself."""
+        before, self._busy = self._busy, True
+        try:
+            yield
+        finally:
+            self._busy = before
 
 
 def run_stage(

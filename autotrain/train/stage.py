@@ -124,16 +124,17 @@ def _train(
     unfinished = final.with_name(f".{final.name}.tmp")
     shutil.rmtree(unfinished, ignore_errors=True)
     earlier = read_manifest(start_from) if start_from else None
-    trained = train_adapter(
-        samples,
-        settings,
-        unfinished,
-        checkpoints,
-        start_from=start_from,
-        on_step=_reporter(stage),
-        check_control=stage.check_control,
-        val=val,
-    )
+    with stage.pausing_anywhere():
+        trained = train_adapter(
+            samples,
+            settings,
+            unfinished,
+            checkpoints,
+            start_from=start_from,
+            on_step=_reporter(stage),
+            check_control=stage.check_control,
+            val=val,
+        )
     base = resolve_base(settings.base_model)
     manifest = {
         **facts,
