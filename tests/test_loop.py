@@ -403,6 +403,38 @@ def test_pause_and_stop_from_another_terminal(checkout: Checkout) -> None:
     assert control("stop").returncode == 2
 
 
+def test_a_detached_loop_lives_on_is_steered_and_is_resumed_detached(checkout: Checkout) -> None:
+    checkout.mark("slow-train")
+    status, out, err = checkout.run("--rounds", "1", "--detach")
+    assert status == 0, err
+    assert "generate did it" not in out
+    (folder,) = checkout.run_folders
+    loop = psutil.Process(checkout.state["pid"])
+    try:
+        deadline = time.monotonic() + 30
+        while not any(line.startswith("1 train") for line in checkout.log):
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+        # Who started it is gone, and so is its session; this is what stops a loop that was asked by a signal.
+        loop.terminate()
+        loop.wait(20)
+        assert checkout.state["status"] == "stopped"
+        checkout.clear("slow-train")
+        assert checkout.run("--resume", "--detach")[0] == 0
+        loop = psutil.Process(checkout.state["pid"] or os.getpid())
+        while checkout.state["status"] != "completed":
+            assert time.monotonic() < deadline + 30
+            time.sleep(0.05)
+    finally:
+        if loop.is_running() and loop.pid != os.getpid():
+            loop.kill()
+    check_books(checkout, 1)
+    log = (folder / "loop.log").read_text()
+    assert log.index("generate did it") < log.index("summary of") < log.index("already complete")
+    assert log.count(f"summary of {folder.name}") == 2
+    assert "once more to end at once" in log
+
+
 @pytest.mark.parametrize(
     ("words", "expected"),
     [
@@ -410,6 +442,7 @@ def test_pause_and_stop_from_another_terminal(checkout: Checkout) -> None:
         (["--teacher", "gpt-4o-mini"], "needs a key or an address"),
         (["--resume"], "no run in"),
         (["--resume", "run_20260101_000000_abcdef"], "no run in"),
+        (["--detach", "--rounds", "0"], "ROUNDS = '0'"),
     ],
 )
 def test_wrong_settings_start_and_make_nothing(checkout: Checkout, words: list[str], expected: str) -> None:

@@ -3,22 +3,27 @@
 import fcntl
 import json
 import os
+import pty
 import re
 import shlex
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
 
 from autotrain.config import Settings, load
+from autotrain.generate.prices import load_prices
+from autotrain.monitor.hardware import Gpu
 from autotrain.run import start
 from autotrain.run.control import read_request, write_request
 from autotrain.run.events import append_event
 from autotrain.run.journal import Journal
-from autotrain.run.lock import end_orphan
+from autotrain.run.lock import condition, end_orphan, loop_pid
 from autotrain.run.paths import OutPaths, RunPaths
-from autotrain.run.plan import plan_text
+from autotrain.run.plan import cost_text, memory_text, plan_text
 from autotrain.run.start import finish, round_end, round_start
 from autotrain.run.state import Best, load_state
 from autotrain.run.summary import summary_text
@@ -233,6 +238,112 @@ def test_a_damaged_state_is_not_gone_on_with(out: OutPaths) -> None:
 
 
 # ---------------------------------------------------------------------------------------------------
+# Without its terminal
+
+# A loop that works until its folder holds `done`, and says what it was started with.
+LONG_LOOP = """
+echo "pid $$ in session $(ps -o sid= -p $$), input $(readlink /proc/$$/fd/0)"
+echo "a stage's error" >&2
+for ((i = 0; i < 600; i++)); do [ ! -e "$2/done" ] || break; sleep 0.05; done
+echo "done"
+"""
+
+
+def wait_for(text: str, path: Path) -> str:
+    deadline = time.monotonic() + 20
+    while not path.exists() or text not in path.read_text():
+        assert time.monotonic() < deadline, path.read_text() if path.exists() else "no log"
+        time.sleep(0.02)
+    return path.read_text()
+
+
+def test_a_detached_loop_has_the_lock_a_session_and_a_log_of_its_own(out: OutPaths) -> None:
+    Path("loop.sh").write_text(LONG_LOOP)
+    result = begin(out, "--detach")
+    assert result.returncode == 0, result.stderr
+    (run_id,) = out.run_ids()
+    run = out.run(run_id)
+    pid = loop_pid(out)
+    assert pid is not None
+    assert condition(out, "running", load_state(run.state).pid) == "running"
+    assert out.lock.read_text().strip() == str(pid)
+    # The caller is told everything but what the loop prints.
+    assert result.stdout.startswith("plan\n")
+    assert f"\nrun {run_id} in {run.root}\n" in result.stdout
+    assert str(run.log) in result.stdout
+    assert f"python -m autotrain.dashboard --out-dir {shlex.quote(str(out.root))}" in result.stdout
+    assert "session" not in result.stdout
+    log = wait_for("a stage's error", run.log)
+    assert log.startswith("plan\n")
+    assert f"pid {pid} in session {pid}, input /dev/null" in " ".join(log.split())
+    # What comes from outside is still told to the caller.
+    second = begin(out, "--detach")
+    assert second.returncode == 2
+    assert f"already running in {out.root} (pid {pid})" in second.stderr
+    (run.root / "done").touch()
+    wait_for("done", run.log)
+
+
+def test_a_detached_loop_goes_on_with_a_run_and_with_its_log(out: OutPaths) -> None:
+    run = made(out)
+    finish(run.root, 3)
+    run.log.write_text("what was there\n")
+    Path("loop.sh").write_text("echo again\n")
+    result = begin(out, "--resume", "--detach")
+    assert result.returncode == 0, result.stderr
+    assert f"run {run.root.name} in" in result.stdout
+    assert wait_for("again", run.log).startswith("what was there\nplan\n")
+    finish(run.root, 0)
+    complete = begin(out, "--resume", run.root.name, "--detach")
+    assert complete.returncode == 0
+    assert "already complete" in complete.stdout
+
+
+@pytest.mark.parametrize(
+    ("words", "status", "said"),
+    [
+        (["--rounds", "0", "--lrr", "1"], 2, "2 problems"),
+        (["--resume", "run_20260101_000000_abcdef"], 2, "no run"),
+        (["--dry-run"], 0, ""),
+    ],
+)
+def test_what_goes_wrong_before_a_detached_run_is_made_comes_to_the_caller(
+    out: OutPaths, words: list[str], status: int, said: str
+) -> None:
+    result = begin(out, "--detach", *words)
+    assert result.returncode == status
+    assert said in result.stderr
+    assert not out.root.exists()
+
+
+def test_closing_the_terminal_does_not_end_a_detached_loop(out: OutPaths) -> None:
+    Path("loop.sh").write_text(LONG_LOOP)
+    caller, terminal = pty.fork()
+    if caller == 0:
+        os.environ["PYTHONPATH"] = str(ROOT)
+        words = ["--loop", "loop.sh", "--teacher", "builtin", "--out-dir", str(out.root), "--detach"]
+        os.execv(sys.executable, [sys.executable, "-c", SHELL, sys.executable, "-m", "autotrain.run", "start", *words])
+    shown = b""
+    while b"steer it" not in shown:
+        shown += os.read(terminal, 65536)
+    pid = loop_pid(out)
+    assert pid is not None
+    # What a closing terminal does: everything that belongs to it is hung up.
+    os.close(terminal)
+    _, status = os.waitpid(caller, 0)
+    assert os.WTERMSIG(status) == signal.SIGHUP
+    time.sleep(0.3)
+    assert loop_pid(out) == pid
+    run = out.run(out.run_ids()[0])
+    (run.root / "done").touch()
+    wait_for("done", run.log)
+
+
+# The shell of that terminal: runs a command and stays.
+SHELL = "import subprocess, sys, time; subprocess.run(sys.argv[1:]); time.sleep(60)"
+
+
+# ---------------------------------------------------------------------------------------------------
 # The lock
 
 
@@ -384,3 +495,59 @@ def test_the_plan_says_what_binds(changes: dict[str, object], expected: list[str
     text = plan_text(Settings(**changes))
     for part in expected:
         assert part in text
+
+
+def cost(**changes: object) -> str:
+    return cost_text(Settings(**changes), load_prices())
+
+
+def test_the_cost_is_a_guess_and_a_bound_or_said_to_be_unknown() -> None:
+    assert cost(teacher_model="builtin") == "nothing (builtin)"
+    amounts = [float(word) for word in re.findall(r"\$([\d.]+)", cost())]
+    about, most = amounts
+    assert 0.01 < about < 0.1
+    assert most > 10 * about
+    # 10 rounds cost 10 times as much, and a bound of the user's is the bound.
+    tenfold = [float(word) for word in re.findall(r"\$([\d.]+)", cost(rounds=30))]
+    assert tenfold == pytest.approx([10 * about, 10 * most], rel=0.02)
+    assert cost(max_cost_usd=0.5).endswith("at most $0.50 (MAX_COST_USD)")
+    assert f"at most ${most:.2f} (every reply" in cost(max_cost_usd=500.0)
+
+
+def test_a_price_that_is_not_known_is_never_nothing() -> None:
+    for changes in ({"teacher_model": "my-model"}, {"teacher_base_url": "http://me:secret@127.0.0.1:8000/v1"}):
+        text = cost(**changes)
+        assert text.startswith("unknown")
+        assert "$" not in text
+        assert "secret" not in text
+    both = cost(teacher_base_url="https://api.openai.com/v1,http://127.0.0.1:8000/v1")
+    assert "gpt-4o-mini at 127.0.0.1:8000 " in both
+
+
+def test_the_cost_says_the_same_as_the_real_accounts_do_for_one_request() -> None:
+    """gpt-4o-mini: 0.15 and 0.60 dollars for a million tokens; one request of one sample, no retries."""
+    text = cost(rounds=1, samples_per_round=1, teacher_max_retries=0, teacher_max_tokens=1000)
+    most = float(re.findall(r"\$([\d.]+)", text)[1])
+    reply = 2 * 1000 * 0.60 / 1e6
+    assert reply < most < reply + 2 * 10_000 * 0.15 / 1e6
+
+
+@pytest.mark.parametrize(
+    ("preset", "found", "expected"),
+    [
+        ("3090", [], ["meant for a card of 24 GB", "no NVIDIA GPU was found"]),
+        ("2080ti", [Gpu("RTX 2080 Ti", 300, 11019)], ["card of 11 GB", "found RTX 2080 Ti with 11 GB, 0.3 GB"]),
+        ("3090", [Gpu("RTX 2080 Ti", 300, 11019)], ["it may not fit"]),
+        (None, [Gpu("A", 0, 40960)], ["not estimated", "found A with 40 GB"]),
+        (None, [], ["not estimated", "no NVIDIA GPU"]),
+    ],
+)
+def test_the_plan_compares_the_preset_with_the_card(preset: str | None, found: list[Gpu], expected: list[str]) -> None:
+    text = memory_text(Settings(preset=preset), found)
+    for part in expected:
+        assert part in text
+    assert ("may not fit" in text) == ("it may not fit" in expected)
+
+
+def test_the_plan_for_the_cpu_speaks_of_no_card() -> None:
+    assert memory_text(Settings(device="cpu"), [Gpu("A", 0, 40960)]) == "not estimated; trains on the CPU"
