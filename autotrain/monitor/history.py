@@ -16,7 +16,7 @@ from autotrain.run.paths import OutPaths
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-    from autotrain.monitor.runs import Run
+    from autotrain.monitor.records import Run
 
 # Where there is no terminal to ask.
 WIDTH = 100
@@ -65,7 +65,7 @@ def _options(argv: Sequence[str]) -> tuple[Source, argparse.Namespace]:
 
 def _show(out: OutPaths, options: argparse.Namespace) -> None:
     # They take half a second, and --help needs none of them.
-    from autotrain.monitor.runs import Unreadable, details, differing_settings, on_shared_items, overview, read_runs
+    from autotrain.monitor.records import Unreadable, details, differing_settings, on_shared_items, overview, read_runs
     from autotrain.monitor.views.history import page_of_run, page_of_two, table_of_runs, verdict_lines
 
     runs = [_read(out, word) for word in options.runs]
@@ -93,7 +93,7 @@ def _show(out: OutPaths, options: argparse.Namespace) -> None:
 
 
 def _read(out: OutPaths, word: str) -> "Run":
-    from autotrain.monitor.runs import read_run
+    from autotrain.monitor.records import read_run
 
     run_id = find_run(out, word)
     try:

@@ -13,7 +13,7 @@ from rich.text import Text
 
 from autotrain.config import Settings
 from autotrain.evaluate.report import RATES, TITLES, show_comparison, show_rate
-from autotrain.monitor.runs import (
+from autotrain.monitor.records import (
     Overview,
     Run,
     Shared,
@@ -224,8 +224,9 @@ def page_of_two(one: Run, other: Run, shared: Shared | None) -> RenderableType:
 
 WORDS = (
     "status", "started", "rounds done", "samples generated", "kept after the gate", "trained on, with replays",
-    "optimizer steps", "time at work", "cost", "best adapter", "held-out items", "answer tokens, at most", "pass@1 of the base",
-    "pass@1 of the adapter", "answers in form, adapter", "loss of the base", "loss of the adapter",
+    "optimizer steps", "time at work", "cost", "best adapter of round", "held-out items", "answer tokens, at most",
+    "pass@1 of the base", "pass@1 of the adapter", "answers in form, adapter", "loss of the base",
+    "loss of the adapter",
 )  # fmt: skip
 
 
