@@ -421,12 +421,12 @@ def test_a_detached_loop_lives_on_is_steered_and_is_resumed_detached(checkout: C
         assert checkout.state["status"] == "stopped"
         checkout.clear("slow-train")
         assert checkout.run("--resume", "--detach")[0] == 0
-        loop = psutil.Process(checkout.state["pid"] or os.getpid())
+        loop = psutil.Process(checkout.state["pid"])
         while checkout.state["status"] != "completed":
             assert time.monotonic() < deadline + 30
             time.sleep(0.05)
     finally:
-        if loop.is_running() and loop.pid != os.getpid():
+        if loop.is_running():
             loop.kill()
     check_books(checkout, 1)
     log = (folder / "loop.log").read_text()

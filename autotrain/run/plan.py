@@ -55,15 +55,14 @@ def plan_text(settings: Settings) -> str:
         "output": str(settings.out_dir),
     }
     width = max(len(name) for name in rows)
-    return "\n".join(["plan", *(f"  {name:<{width}}  {text}" for name, text in rows.items())])
+    return "\n".join(["plan", *(f"  {name:<{width}}  {redact(text, 500)}" for name, text in rows.items())])
 
 
 def _teacher(settings: Settings) -> str:
     teacher = settings.teacher_model
     if teacher == BUILTIN_TEACHER:
         return teacher
-    address = redact(settings.teacher_base_url, 500) or "the OpenAI API"
-    teacher += f" at {address}, about {_requests(settings)} requests a round"
+    teacher += f" at {settings.teacher_base_url or 'the OpenAI API'}, about {_requests(settings)} requests a round"
     bounds = [f"${settings.max_cost_usd:g}"] if settings.max_cost_usd is not None else []
     bounds += [f"{settings.max_tokens:,} tokens"] if settings.max_tokens is not None else []
     return teacher + (f", at most {' and '.join(bounds)} in all" if bounds else "")
