@@ -63,9 +63,11 @@ def frame(snapshot: Snapshot, page: Page) -> tuple[list[Line], int]:
 def fitted(line: Line, page: Page) -> Line:
     """A line exactly as wide as the page, without a character that its terminal does not have."""
     line = line.copy()
-    if page.ascii_only:
-        line.plain = to_ascii(line.plain)
     line.truncate(page.width, overflow="ellipsis", pad=True)
+    if page.ascii_only:
+        # A character may have been two cells wide, or none.
+        line.plain = to_ascii(line.plain)
+        line.truncate(page.width, overflow="crop", pad=True)
     return line
 
 

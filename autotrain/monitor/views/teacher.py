@@ -73,4 +73,5 @@ def _requests(snapshot: Snapshot) -> list[tuple[str, Text]]:
 
 
 def _seconds(value: int | float | None) -> str:
-    return ABSENT if value is None else f"{value:.2g} s"
+    # A gauge is back at zero when its stage starts again, until it is measured.
+    return f"{value:.2g} s" if value else ABSENT

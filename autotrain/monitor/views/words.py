@@ -61,20 +61,20 @@ def all_tokens(usage: Mapping[str, int | float]) -> int | float | None:
 def cost(usage: Mapping[str, int | float], most: Any) -> Text:
     """What was paid, against MAX_COST_USD."""
     spent = usage.get("estimated_cost_usd")
-    return _spent(spent, most, ABSENT if spent is None else f"${spent:.4f}", "" if most is None else f"${most:g}")
+    return _spent(spent, most, ABSENT if spent is None else f"${spent:.4f}", "${:g}")
 
 
 def token_budget(usage: Mapping[str, int | float], most: Any) -> Text:
     """The tokens used, against MAX_TOKENS."""
     spent = all_tokens(usage)
-    return _spent(spent, most, f"{count(spent)} tokens", "" if most is None else f"{most:,}")
+    return _spent(spent, most, f"{count(spent)} tokens", "{:,}")
 
 
-def _spent(spent: int | float | None, most: Any, spent_words: str, most_words: str) -> Text:
+def _spent(spent: int | float | None, most: Any, spent_words: str, form: str) -> Text:
     text = Text(spent_words)
     if not isinstance(most, int | float) or most <= 0:
         return text.append("  no bound set", "dim")
-    text.append(f" of {most_words}")
+    text.append(f" of {form.format(most)}")
     if spent is not None:
         share = spent / most
         text.append(f"  {bar(share, 12)} {share:.0%}", "red" if share >= 0.9 else "green")

@@ -1,0 +1,42 @@
+"""What the machine is doing: a process of ours is measured, a gone or foreign one is not."""
+
+import os
+import subprocess
+import time
+
+import psutil
+import pytest
+
+from autotrain.monitor.hardware import DEVICES, ProcessMeter, gpus
+
+
+def test_the_load_of_a_process_and_its_children() -> None:
+    spin = "import subprocess, sys; subprocess.run([sys.executable, '-c', 'while True: pass'])"
+    process = subprocess.Popen(["python3", "-c", spin], start_new_session=True)
+    try:
+        started = psutil.Process(process.pid).create_time()
+        meter = ProcessMeter()
+        while len(psutil.Process(process.pid).children()) == 0:
+            time.sleep(0.01)
+        first = meter.look(process.pid, started)
+        assert first is not None
+        assert (first.cpu, first.memory_mb > 0) == (None, True)
+        time.sleep(0.5)
+        second = meter.look(process.pid, started)
+        assert second is not None
+        assert second.cpu is not None
+        # Other programs run here too.
+        assert 5 < second.cpu < 250
+    finally:
+        os.killpg(process.pid, 9)
+        process.wait()
+    assert meter.look(process.pid, started) is None
+
+
+def test_a_later_process_of_the_same_number_is_not_ours() -> None:
+    assert ProcessMeter().look(os.getpid(), psutil.Process().create_time() - 10) is None
+
+
+@pytest.mark.skipif(any(os.path.exists(device) for device in DEVICES), reason="there is a GPU here")
+def test_without_a_gpu_there_is_none() -> None:
+    assert gpus() == []
