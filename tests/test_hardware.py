@@ -2,6 +2,7 @@
 
 import os
 import subprocess
+import sys
 import time
 
 import psutil
@@ -12,7 +13,7 @@ from autotrain.monitor.hardware import DEVICES, ProcessMeter, gpus
 
 def test_the_load_of_a_process_and_its_children() -> None:
     spin = "import subprocess, sys; subprocess.run([sys.executable, '-c', 'while True: pass'])"
-    process = subprocess.Popen(["python3", "-c", spin], start_new_session=True)
+    process = subprocess.Popen([sys.executable, "-c", spin], start_new_session=True)
     try:
         started = psutil.Process(process.pid).create_time()
         meter = ProcessMeter()
