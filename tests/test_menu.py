@@ -104,8 +104,8 @@ def test_what_makes_no_sense_is_said_beside_it_and_when_it_is_chosen(out: OutPat
     async def steps(pilot: "Pilot[None]") -> None:
         lines = screen(pilot).split("\n")
         assert "no run yet" in flat(pilot)
-        items = [line for line in lines if re.match(r" \d  ", line)]
-        assert [line.split("  ")[1].strip() for line in items] == [
+        items = [line for line in lines if re.match(r" [ >] \d  ", line)]
+        assert [re.split(r"  +", line[3:])[1] for line in items] == [
             "Start New Run", "Resume Last Run", "Stop", "Pause", "Resume", "Configure Parameters", "View Dashboard",
             "Exit",
         ]  # fmt: skip
@@ -114,7 +114,10 @@ def test_what_makes_no_sense_is_said_beside_it_and_when_it_is_chosen(out: OutPat
             await pilot.press(key)
             await until(pilot, f"{label}{' Dashboard' if key == '7' else ''}: there is no run in {out.root} yet")
         assert "q: quit" in lines[23]
-        await pilot.press("end", "enter")
+        await pilot.press("end")
+        await until(pilot, "> 8 Exit")
+        assert screen(pilot).count("> ") == 1
+        await pilot.press("enter")
 
     assert walk(out, steps).return_code == 0
     assert not out.root.exists()

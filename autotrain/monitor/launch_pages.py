@@ -75,7 +75,7 @@ class PlanPage(Page):
         self.proposal = propose(self.source, self.resume)
         self.show_plan()
         if self.proposal.problem:
-            self.say(f"It cannot be started: {self.proposal.problem}", "bold red")
+            self.say(f"It cannot be started: {self.proposal.problem}", "bold ansi_red")
             self.put("#keys", "Esc: back    Up/Down: scroll    q: quit")
         else:
             self.say("Start this run?" if self.resume is None else "Go on with this run?")
@@ -108,7 +108,7 @@ class PlanPage(Page):
     def end_launch(self, launched: Launched) -> None:
         self.is_starting = False
         if launched.run_id is None:
-            self.say(launched.text or f"loop.sh ended with status {launched.exit_status}", "bold red")
+            self.say(launched.text or f"loop.sh ended with status {launched.exit_status}", "bold ansi_red")
             self.put("#keys", self.keys)
             return
         if self.resume is None:

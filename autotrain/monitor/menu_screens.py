@@ -23,7 +23,9 @@ from autotrain.run.paths import OutPaths
 
 REFRESH_SECONDS = 1.0
 ENDINGS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-COLOURS = {"running": "green", "completed": "green", "paused": "yellow", "stopping": "yellow", "stopped": "yellow"}
+# Of the terminal's own sixteen.
+GREEN, YELLOW, RED = "ansi_green", "ansi_yellow", "ansi_red"
+COLOURS = {"running": GREEN, "completed": GREEN, "paused": YELLOW, "stopping": YELLOW, "stopped": YELLOW}
 # What our own texts hold beyond ASCII; anything else becomes a question mark.
 ASCII = str.maketrans({"×": "x", "→": ">", "…": ".", "–": "-", "·": "-"})
 
@@ -59,14 +61,14 @@ class MainPage(Page):
         try:
             self.standing, self.items = look_around(self.menu.out)
         except OSError as error:
-            self.put("#status", f"{self.menu.out.root} cannot be read: {error.strerror}", "red")
+            self.put("#status", f"{self.menu.out.root} cannot be read: {error.strerror}", RED)
             return
         standing = self.standing
         if standing is None:
             self.put("#status", "no run yet", "dim")
         else:
             hint = "; 2 goes on with it" if standing.condition == "dead" else ""
-            self.put("#status", f"{standing}{hint}", COLOURS.get(standing.condition, "red"))
+            self.put("#status", f"{standing}{hint}", COLOURS.get(standing.condition, RED))
         lines: list[Line] = []
         for number, item in enumerate(self.items, start=1):
             reason = item.reason
@@ -128,11 +130,9 @@ class Menu(App[None]):
     #title { text-style: bold; }
     #status { height: auto; }
     OptionList { height: 1fr; margin-top: 1; scrollbar-size: 0 0; text-wrap: nowrap; text-overflow: clip; }
-    OptionList > .option-list--option-highlighted { text-style: reverse; }
-    OptionList, OptionList > .option-list--option-highlighted { color: ansi_default; background: ansi_default; }
-    OptionList:focus, OptionList:focus > .option-list--option-highlighted
-        { color: ansi_default; background: ansi_default; background-tint: ansi_default 0%; text-style: reverse; }
-    OptionList:focus { text-style: none; }
+    OptionList, OptionList:focus { color: ansi_default; background: ansi_default; }
+    OptionList > .option-list--option-highlighted, OptionList:focus > .option-list--option-highlighted
+        { color: ansi_bright_white; background: ansi_blue; text-style: bold; }
     #body { height: 1fr; margin-top: 1; scrollbar-size: 0 0; }
     #detail { height: auto; margin-top: 1; }
     #edit { height: 1; text-style: underline; }

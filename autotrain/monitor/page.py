@@ -22,7 +22,8 @@ class Page(Screen[None]):
 
     title_text = ""
     keys = ""
-    shown_lines: Sequence[Line] = ()
+    lines: Sequence[Line] = ()
+    marked = 0
 
     def compose(self) -> ComposeResult:
         yield Static(id="title", markup=False)
@@ -64,18 +65,25 @@ class Page(Screen[None]):
     def fill(self, lines: Iterable[Line]) -> None:
         """Show these lines, each with what is to be grey behind it; the cursor stays where it is."""
         lines = list(lines)
-        if lines == self.shown_lines:
+        if lines == self.lines:
             return
-        self.shown_lines = lines
-        place = self.choices.highlighted
-        options = []
-        for text, grey in lines:
-            content = Content(self.menu.fit(text))
-            if grey is not None:
-                content = Content.styled(self.menu.fit(f"{text}{grey}"), "dim")
-            options.append(Option(content))
-        self.choices.set_options(options)
-        self.choices.highlighted = min(place or 0, len(options) - 1) if options else None
+        place = min(self.choices.highlighted or 0, len(lines) - 1)
+        self.lines = lines
+        self.choices.set_options(Option(self.prompt(number, number == place)) for number in range(len(lines)))
+        self.choices.highlighted = self.marked = place
+
+    def prompt(self, number: int, is_marked: bool) -> Content:
+        """A line as it is shown; the one under the cursor has a mark, for terminals without colours."""
+        text, grey = self.lines[number]
+        shown = self.menu.fit(f"{'>' if is_marked else ' '} {text}{grey or ''}")
+        return Content.styled(shown, "" if grey is None else "dim")
+
+    def on_option_list_option_highlighted(self, event: OptionList.OptionHighlighted) -> None:
+        if event.option_index >= len(self.lines):
+            return
+        for number in (self.marked, event.option_index):
+            self.choices.replace_option_prompt_at_index(number, self.prompt(number, number == event.option_index))
+        self.marked = event.option_index
 
     def action_back(self) -> None:
         self.dismiss()

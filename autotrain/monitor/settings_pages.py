@@ -63,10 +63,10 @@ class SettingsPage(Page):
 
     def show_rows(self) -> None:
         self.rows = self.form.rows()
-        lines: list[Line] = [(f"  >> {self.go_on}", None)]
+        lines: list[Line] = [(f"  -- {self.go_on} --", None)]
         for row in self.rows:
             mark = "!" if row.problem else "*" if row.changed else " "
-            lines.append((f"{mark} {row.name.upper():<21} {plain(row.value, 26):<26} {row.origin}", None))
+            lines.append((f"{mark} {row.name.upper():<21} {plain(row.value, 24):<24} {row.origin}", None))
         self.fill(lines)
         self.explain()
 
@@ -88,7 +88,8 @@ class SettingsPage(Page):
     def form_text(self) -> str:
         return ""
 
-    def on_option_list_option_highlighted(self) -> None:
+    def on_option_list_option_highlighted(self, event: OptionList.OptionHighlighted) -> None:
+        # Textual calls the page's own handler as well.
         self.explain()
 
     def on_option_list_option_selected(self, event: OptionList.OptionSelected) -> None:
@@ -114,7 +115,7 @@ class SettingsPage(Page):
             try:
                 self.form.set(self.edited.name, event.value.strip())
             except ValueError as error:
-                self.say(str(error), "bold red")
+                self.say(str(error), "bold ansi_red")
                 return
         self.end_edit()
 
@@ -186,7 +187,7 @@ class ConfigPage(SettingsPage):
         try:
             count = self.form.save()
         except (AutotrainError, OSError) as error:
-            self.say(f"not saved: {error}", "bold red")
+            self.say(f"not saved: {error}", "bold ansi_red")
         else:
             self.say(f"{count} {'change' if count == 1 else 'changes'} saved in {self.form.path}")
         self.show_rows()
