@@ -2,6 +2,7 @@
 
 import asyncio
 import fcntl
+import io
 import os
 import pty
 import re
@@ -414,6 +415,20 @@ def test_a_script_starts_steers_and_resumes(out: OutPaths, capsys: pytest.Captur
     status, shown, err = call(out, capsys, "--resume", "--yes")
     assert status == 0, err
     assert f"run {run_id} in" in shown
+
+
+def test_a_question_that_is_not_answered_with_yes_starts_nothing(
+    out: OutPaths, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Keyboard(io.StringIO):
+        def isatty(self) -> bool:
+            return True
+
+    monkeypatch.setattr(sys, "stdin", Keyboard("\n"))
+    status, shown, _ = call(out, capsys, "--start", "--preset", "smoke")
+    assert status == 3
+    assert "start this? [y/N] nothing was started" in shown
+    assert not out.root.exists()
 
 
 def test_flags_load_no_screen(out: OutPaths) -> None:
