@@ -63,9 +63,10 @@ def test_one_frame_without_a_terminal(out: OutPaths) -> None:
 
 def test_one_frame_in_ascii_and_of_a_given_size(out: OutPaths) -> None:
     record(out)
-    result = dashboard(out, "--once", "--ascii", "--size", "60x20")
-    assert result.stdout.isascii()
-    assert {len(line) for line in result.stdout.splitlines()} == {60}
+    for width in (60, 150):
+        result = dashboard(out, "--once", "--ascii", "--size", f"{width}x20")
+        assert result.stdout.isascii()
+        assert {len(line) for line in result.stdout.splitlines()} == {width}
     assert dashboard(out, "--once", PYTHONIOENCODING="ascii").stdout.isascii()
 
 

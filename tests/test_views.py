@@ -139,6 +139,13 @@ def test_gpu_and_process_are_shown_where_there_are_any(running: Snapshot) -> Non
     assert "A card: 0.5 of 1.0 GiB\n" in whole(snapshot, 1)
 
 
+def test_only_titles_look_like_titles(running: Snapshot) -> None:
+    lines, _ = frame(running, Page())
+    line = next(line for line in lines if line.plain.startswith("samples"))
+    assert line.style == ""
+    assert [span.end for span in line.spans if "cyan" in str(span.style)] == [11]
+
+
 # ---------------------------------------------------------------------------------------------------
 # 2 Teacher, 3 Trainer
 

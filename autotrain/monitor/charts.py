@@ -45,7 +45,9 @@ def curve(points: Sequence[tuple[float, float]], width: int, height: int, ascii_
         low, high = low - margin, high + margin
     # A point on the very edge of a canvas is not drawn.
     edge = (high - low) / 100
-    labels = [f"{high - (high - low) * row / max(1, height - 2):.3g}" for row in range(height - 1)]
+    values = [high - (high - low) * row / max(1, height - 2) for row in range(height - 1)]
+    # What is nothing but an error of rounding is zero.
+    labels = [f"{0 if abs(value) < (high - low) / 1e6 else value:.3g}" for value in values]
     margin_width = max(len(label) for label in labels) + 1
     canvas = plotille.Canvas(
         max(1, width - margin_width - 1),

@@ -101,8 +101,9 @@ def _show_once(snapshot: Snapshot, options: argparse.Namespace) -> None:
     if options.svg is not None:
         replace_text(options.svg, _to_svg(snapshot, page))
         return
+    console.width = width
     for line in [*header_of(snapshot, page), *body_of(snapshot, page)]:
-        console.print(fitted(line, page), no_wrap=True, crop=False)
+        console.print(fitted(line, page), no_wrap=True)
 
 
 def _to_svg(snapshot: Snapshot, page: Page) -> str:
@@ -111,6 +112,6 @@ def _to_svg(snapshot: Snapshot, page: Page) -> str:
     with open(os.devnull, "w", encoding="utf-8") as nowhere:
         console = Console(file=nowhere, record=True, width=page.width, force_terminal=True, color_system="standard")
         for line in lines:
-            console.print(line, no_wrap=True, crop=False)
+            console.print(line, no_wrap=True)
     form = re.sub(r"@font-face \{\{.*?\}\}", "", CONSOLE_SVG_FORMAT, flags=re.DOTALL)
     return console.export_svg(title="python -m autotrain.dashboard", code_format=form)

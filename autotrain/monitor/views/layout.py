@@ -49,7 +49,7 @@ def titled(title: str, lines: Sequence[Line]) -> list[Line]:
     """Lines behind a title at the left."""
     found = []
     for index, line in enumerate(lines or [Text()]):
-        start = Text(f"{title if index == 0 else '':<{TITLE_WIDTH}}", "bold cyan" if index == 0 else "")
+        start = Text.assemble((f"{title if index == 0 else '':<{TITLE_WIDTH}}", "bold cyan"))
         found.append(start.append_text(line))
     return found
 
@@ -58,7 +58,7 @@ def side_by_side(left: Sequence[Line], right: Sequence[Line], width: int) -> lis
     """Two columns, the left one `width` cells wide."""
     lines = []
     for index in range(max(len(left), len(right))):
-        line = left[index].copy() if index < len(left) else Text()
+        line = Text().append_text(left[index]) if index < len(left) else Text()
         line.truncate(width - 2, overflow="ellipsis")
         line.append(" " * (width - line.cell_len))
         lines.append(line.append_text(right[index]) if index < len(right) else line)

@@ -71,7 +71,7 @@ def token_budget(usage: Mapping[str, int | float], most: Any) -> Text:
 
 
 def _spent(spent: int | float | None, most: Any, spent_words: str, form: str) -> Text:
-    text = Text(spent_words)
+    text = Text.assemble(spent_words)
     if not isinstance(most, int | float) or most <= 0:
         return text.append("  no bound set", "dim")
     text.append(f" of {form.format(most)}")
