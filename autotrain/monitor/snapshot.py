@@ -114,12 +114,16 @@ def _stage_view(snapshot: Snapshot, number: int, name: str) -> StageView:
     done = sum(counts) if counts else None
     total = total_of(snapshot, number, name)
     status = record.status
+    seconds = ended - seconds_of(record.started_at)
     left = None
     if status == "running" and not snapshot.alive:
-        return StageView(name, "dead", ended - seconds_of(record.started_at), done, total)
+        return StageView(name, "dead", seconds, done, total)
     if status == "running":
+        usual = _usual(snapshot, number, name)
         left = _left(snapshot, done, total)
-    return StageView(name, status, ended - seconds_of(record.started_at), done, total, left)
+        # Until a stage has a pace of its own, the last round's is the best guess.
+        left = max(0.0, usual - seconds) if left is None and usual is not None else left
+    return StageView(name, status, seconds, done, total, left)
 
 
 def total_of(snapshot: Snapshot, number: int, name: str) -> int | None:
