@@ -17,7 +17,7 @@ from autotrain.monitor.tail import Tail
 from autotrain.redact import plain
 from autotrain.run.lock import condition
 from autotrain.run.paths import OutPaths, RunPaths
-from autotrain.run.state import State, add
+from autotrain.run.state import SCHEMA_VERSION, State, add
 
 EVENTS_KEPT = 2000
 STEPS_KEPT = 2000
@@ -25,6 +25,9 @@ REPORTS_KEPT = 20
 # A rate over the last so many reports follows a change of pace within a minute, and is not a matter of luck.
 REPORTS_OF_PACE = 60
 SECONDS_BETWEEN_GPU_LOOKS = 2.0
+# No figure of a run comes near it. What is not below it, as NaN, is not one.
+MOST = 1e18
+MOST_ROUNDS = 100_000
 
 
 class Follower:
@@ -41,7 +44,10 @@ class Follower:
     def look(self) -> Snapshot:
         """The run as it is now."""
         now, folder = time.time(), plain(str(self._out.root), 200)
-        run_id = self._asked or next(reversed(self._out.run_ids()), None)
+        try:
+            run_id = self._asked or next(reversed(self._out.run_ids()), None)
+        except OSError as error:
+            return Snapshot(now, folder, "damaged", problem=f"{folder} cannot be read: {error.strerror}")
         if run_id is None:
             return Snapshot(now, folder, "none")
         if self._run is None or self._run.run_id != run_id:
@@ -97,7 +103,9 @@ class _RunFiles:
         if (value := self._changed(self._paths.state)) is not None:
             self._take_state(value)
         if (value := self._changed(self._paths.config)) is not None:
-            self.settings = value
+            # No view adds or divides by what is beyond all measure.
+            wild = [name for name, one in value.items() if isinstance(one, int | float) and not abs(one) < MOST]
+            self.settings = {name: one for name, one in value.items() if name not in wild}
         rounds = self.state.current_round if self.state else 0
         for number in range(max(1, rounds - REPORTS_KEPT + 1), rounds + 1):
             if (value := self._changed(self._paths.report(number))) is not None and is_report(value):
@@ -119,12 +127,20 @@ class _RunFiles:
             state = State.model_validate(value)
             for moment in (state.started_at, state.updated_at):
                 seconds_of(moment)
-            for records in state.stages.values():
+            if state.schema_version != SCHEMA_VERSION:
+                raise ValueError(f"schema_version {state.schema_version}; this program reads {SCHEMA_VERSION}")
+            for number, records in state.stages.items():
+                if str(int(number)) != number:
+                    raise ValueError(f"a round {plain(number, 40)}")
                 for record in records.values():
                     seconds_of(record.started_at)
                     seconds_of(record.ended_at or record.started_at)
-        except ValueError as error:
-            why = error.errors()[0]["msg"] if isinstance(error, ValidationError) else str(error)
+                    check_figures(record.counts.values())
+            check_figures([*state.counters.values(), *state.usage.values(), state.best.score if state.best else 0])
+            if not 0 <= state.current_round <= MOST_ROUNDS:
+                raise ValueError(f"current_round {state.current_round:.6g}")
+        except (ValueError, OverflowError) as error:
+            why = _first(error) if isinstance(error, ValidationError) else str(error)
             self.problem = f"state.json is damaged: {plain(why, 200)}"
         else:
             self.state, self.problem = state, None
@@ -136,17 +152,31 @@ class _RunFiles:
             mark = status.st_mtime_ns, status.st_ino
             if self._seen.get(path) == mark:
                 return None
-            self._seen[path] = mark
-            value = json.loads(path.read_bytes())
-        except FileNotFoundError:
+            content = path.read_bytes()
+        except OSError as error:
+            # Tried again at the next look: rights may change and the file may come back, both with its old mark.
+            self._seen.pop(path, None)
             if path == self._paths.state:
-                self.problem = "there is no state.json"
+                missing = isinstance(error, FileNotFoundError)
+                self.problem = "there is no state.json" if missing else f"state.json cannot be read: {error.strerror}"
             return None
-        except (OSError, ValueError, RecursionError) as error:
+        self._seen[path] = mark
+        try:
+            value = _cleaned(json.loads(content))
+        except (ValueError, RecursionError) as error:
             if path == self._paths.state:
                 self.problem = f"state.json cannot be read: {plain(str(error), 200)}"
             return None
-        return _cleaned(value) if isinstance(value, dict) else None
+        if isinstance(value, dict):
+            return value
+        if path == self._paths.state:
+            self.problem = f"state.json holds no object but a {type(value).__name__}"
+        return None
+
+
+def _first(error: ValidationError) -> str:
+    problem = error.errors()[0]
+    return f"{'.'.join(map(str, problem['loc']))}: {problem['msg']}"
 
 
 class Log:
@@ -224,14 +254,21 @@ def is_event(value: Mapping[str, Any]) -> bool:
     """Whether an object has the form of an event 1.0, as far as it is used here."""
     try:
         seconds_of(value["ts"])
+        check_figures(value["counters_delta"].values())
         return (
             type(value["round"]) is int
             and (value["stage"] is None or isinstance(value["stage"], str))
             and all(isinstance(value[key], str) for key in ("level", "event_type", "message"))
-            and all(type(number) in (int, float) for number in value["counters_delta"].values())
         )
-    except (KeyError, TypeError, ValueError, AttributeError):
+    except (KeyError, TypeError, ValueError, OverflowError, AttributeError):
         return False
+
+
+def check_figures(values: Iterable[Any]) -> None:
+    """Raise ValueError if one is no number, or none that a run counts: views add, divide and round them."""
+    for value in values:
+        if type(value) not in (int, float) or not abs(value) < MOST:
+            raise ValueError(f"{plain(str(value), 40)} where a figure should be")
 
 
 def is_report(value: Mapping[str, Any]) -> bool:
@@ -244,16 +281,17 @@ def is_report(value: Mapping[str, Any]) -> bool:
         numbers = [figure[name] for figure in figures for name in ("validation_loss", "mean_tokens")]
         numbers += [rate[name] for rate in rates for name in ("value", "hits", "n", "low", "high")]
         numbers += [item[name] for item in value["comparisons"].values() for name in ("wins", "losses", "ties", "p")]
+        numbers += [many for model in models.values() for many in (model["total"].get("failures") or {}).values()]
+        check_figures(number for number in numbers if number is not None)
         texts = [decision["reason"], value["execution"], *(item["verdict"] for item in value["comparisons"].values())]
         return (
             {"base", "new"} <= models.keys()
-            and type(value["items"]) is int
+            and type(value["round"]) is type(value["items"]) is int
             and type(decision["promoted"]) is bool
-            and all(number is None or type(number) in (int, float) for number in numbers)
             and all(rate["value"] is not None for rate in rates)
             and all(isinstance(text, str) for text in texts)
         )
-    except (KeyError, TypeError, AttributeError):
+    except (KeyError, TypeError, ValueError, AttributeError):
         return False
 
 

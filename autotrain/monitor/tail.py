@@ -1,6 +1,7 @@
 """The end of a file that another process appends lines to, read as it grows."""
 
 import os
+import stat
 from pathlib import Path
 
 # Some ten thousand events: more than most runs write. What lies before them is not read.
@@ -25,14 +26,16 @@ class Tail:
     def read(self) -> tuple[list[bytes], bool]:
         """The new whole lines, and whether they begin anew: at first, after a replacement, when far behind."""
         try:
-            descriptor = os.open(self._path, os.O_RDONLY)
+            # A pipe in its place would keep us waiting for a writer.
+            descriptor = os.open(self._path, os.O_RDONLY | os.O_NONBLOCK)
         except OSError:
             lost = self._offset is not None
             self._offset = None
             return [], lost
         try:
             status = os.fstat(descriptor)
-            size = status.st_size
+            # What is no file holds no lines.
+            size = status.st_size if stat.S_ISREG(status.st_mode) else 0
             begin = (
                 self._offset is None
                 or status.st_ino != self._inode
@@ -46,7 +49,8 @@ class Tail:
                 self._skipping = not self.from_start
                 self._inode = status.st_ino
             assert self._offset is not None
-            content = os.pread(descriptor, TAIL_BYTES if begin else STEP_BYTES, self._offset)
+            most = TAIL_BYTES if begin else STEP_BYTES
+            content = os.pread(descriptor, min(most, size - self._offset), self._offset) if size else b""
         finally:
             os.close(descriptor)
         return self._whole_lines(content), begin

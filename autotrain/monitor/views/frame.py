@@ -83,7 +83,7 @@ def body_of(snapshot: Snapshot, page: Page) -> list[Line]:
 
 def _nothing(snapshot: Snapshot) -> str:
     if snapshot.condition != "none":
-        return f"{snapshot.run_id}: {snapshot.problem}"
+        return f"{snapshot.run_id or 'OUT_DIR'}: {snapshot.problem}"
     return (
         f"There is no run in {snapshot.out_dir} yet. It appears here when it starts, in another terminal:\n\n"
         "  python scripts/menu.py    or    ./scripts/loop.sh --preset cpu\n\n"

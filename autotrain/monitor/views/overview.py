@@ -65,7 +65,7 @@ def _spaced(parts: Sequence[list[Line]]) -> list[Line]:
 def _problem(snapshot: Snapshot) -> str:
     state = snapshot.state
     assert state is not None
-    parts = [state.error] if state.error else []
+    parts = [text for text in (snapshot.problem, state.error) if text]
     if snapshot.condition == "dead":
         parts.append(f"the loop is gone; ./scripts/loop.sh --resume {state.run_id} goes on")
     return "; ".join(parts)
