@@ -60,7 +60,8 @@ def _act(source: Source, options: argparse.Namespace, loop: Path) -> int:
         raise SettingsError(f"the menu needs a terminal; without one, use {FLAGS}")
     from autotrain.monitor.menu_screens import open_menu
 
-    return open_menu(OutPaths(out.root.absolute()), loop, options.ascii)
+    ascii_only = options.ascii or not sys.stdout.encoding.lower().startswith("utf")
+    return open_menu(OutPaths(out.root.absolute()), loop, ascii_only)
 
 
 def _start(source: Source, resume: str | None, yes: bool, loop: Path) -> int:
