@@ -10,6 +10,7 @@ from autotrain.monitor.snapshot import Snapshot, seconds_of
 from autotrain.monitor.views.layout import grid
 
 ABSENT = "—"
+ROUNDS_SHOWN = 50
 
 
 def duration(seconds: float | None) -> str:
@@ -87,12 +88,15 @@ def rounds_table(snapshot: Snapshot, stage: str, *columns: tuple[str, str]) -> l
     assert state is not None
     rows = [[Text(word, "dim") for word in ("round", "status", "time", *(title for _, title in columns))]]
     numbers = sorted((int(key) for key, records in state.stages.items() if stage in records), reverse=True)
-    for round_number in numbers:
+    for round_number in numbers[:ROUNDS_SHOWN]:
         record = state.stages[str(round_number)][stage]
         taken = None if record.ended_at is None else seconds_of(record.ended_at) - seconds_of(record.started_at)
         figures = (count(record.counts.get(name)) for name, _ in columns)
         rows.append([Text(word) for word in (str(round_number), record.status, duration(taken), *figures)])
-    return grid(rows, right=(0, *range(2, len(columns) + 3))) if numbers else [Text(ABSENT)]
+    if not numbers:
+        return [Text(ABSENT)]
+    earlier = [Text(f"and {len(numbers) - ROUNDS_SHOWN:,} before", "dim")] if len(numbers) > ROUNDS_SHOWN else []
+    return grid(rows, right=(0, *range(2, len(columns) + 3))) + earlier
 
 
 def machine(snapshot: Snapshot) -> list[Text]:
