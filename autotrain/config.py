@@ -292,11 +292,30 @@ def gather(flags: Source, folder: Path = Path()) -> list[Source]:
 
     `.env` and `config.yaml` are looked for in `folder`, and a second `config.yaml` in OUT_DIR.
     """
-    sources = [flags, from_environment(), from_dotenv(folder / ".env")]
-    user_file = from_yaml(folder / "config.yaml")
+    *sources, user_file = _outside_out_dir(flags, folder)
     named = _first([*sources, user_file], "out_dir", Settings.model_fields["out_dir"].default)
     out_dir = Path(os.path.expanduser(str(named)))
     return with_preset([*sources, from_yaml(out_dir / "config.yaml"), user_file])
+
+
+def _outside_out_dir(flags: Source, folder: Path) -> list[Source]:
+    return [flags, from_environment(), from_dotenv(folder / ".env"), from_yaml(folder / "config.yaml")]
+
+
+def find_out_dir(flags: Source, folder: Path = Path()) -> Path:
+    """OUT_DIR alone, so that a run can be looked at and stopped whatever is wrong with other settings.
+
+    Raises SettingsError if the flags are wrong, or if a file that could have named it cannot be read.
+    """
+    if flags.problems:
+        raise SettingsError(_listed(flags.problems))
+    for source in _outside_out_dir(flags, folder):
+        if "out_dir" in source.values:
+            only = Source(source.name, {"out_dir": source.values["out_dir"]})
+            return merge([only]).out_dir
+        if source.problems and not source.values:
+            raise SettingsError(_listed(source.problems))
+    return merge([]).out_dir
 
 
 def with_preset(sources: Sequence[Source]) -> list[Source]:

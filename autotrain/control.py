@@ -3,7 +3,7 @@
 import argparse
 import sys
 
-from autotrain.config import add_flags, from_flags, resolve
+from autotrain.config import add_flags, find_out_dir, from_flags
 from autotrain.errors import AutotrainError
 from autotrain.run.control import REQUESTS, ask, find_run, status_text
 from autotrain.run.paths import OutPaths
@@ -16,7 +16,7 @@ def main() -> int:
     add_flags(parser)
     try:
         source, options = from_flags(parser, sys.argv[1:])
-        out = OutPaths(resolve(source).out_dir)
+        out = OutPaths(find_out_dir(source))
         run_id = find_run(out, options.run_id)
         print(status_text(out, run_id) if options.action == "status" else ask(out, run_id, options.action))
     except AutotrainError as error:

@@ -165,3 +165,21 @@ def test_a_run_can_be_named(out: OutPaths) -> None:
     assert control(out, "status").stdout.startswith(f"{NEW}: completed")
     assert control(out, "status", "--run-id", OLD).stdout.startswith(f"{OLD}: stopped")
     assert control(out, "status", "--run-id", "../runs").returncode == 2
+
+
+def test_a_run_can_be_stopped_whatever_is_wrong_with_the_settings_of_the_next(
+    out: OutPaths, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (out.root / "config.yaml").write_text("rounds: [")
+    monkeypatch.chdir(out.root)
+    with loop(out) as pid:
+        run = make_run(out, NEW, "running", pid)
+        stopped = control(out, "stop")
+        assert stopped.returncode == 0, stopped.stderr
+        assert read_request(run.control) == "stop"
+        assert control(out, "stop", "--rond", "3").returncode == 2
+    # Without --out-dir, that file could have named another folder.
+    words = [sys.executable, "-m", "autotrain.control", "status"]
+    unknown = subprocess.run(words, capture_output=True, text=True, check=False)
+    assert unknown.returncode == 2
+    assert "config.yaml: cannot be read as YAML" in unknown.stderr

@@ -444,6 +444,7 @@ def test_flags_load_no_screen(out: OutPaths) -> None:
     [
         ([], "--start, --resume [ID], --stop, --pause, --unpause or --status"),
         (["--rounds", "3"], "settings go with --start"),
+        (["--stp"], "did you mean --stop"),
         (["--start", "--stop"], "not allowed with"),
         (["--start", "--yes", "--rounds", "0", "--lrr", "1"], "2 problems"),
         (["--start", "--yes"], "needs a key or an address"),

@@ -5,7 +5,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from autotrain.config import Source, add_flags, from_flags, resolve
+from autotrain.config import Source, add_flags, find_out_dir, from_flags
 from autotrain.errors import AutotrainError, SettingsError, StopRequested
 from autotrain.run.control import Action, ask, find_run, status_text
 from autotrain.run.paths import OutPaths
@@ -48,7 +48,7 @@ def _act(source: Source, options: argparse.Namespace, loop: Path) -> int:
     settings = sorted(name.upper() for name in source.values if name != "out_dir")
     if settings:
         raise SettingsError(f"{', '.join(settings)}: settings go with --start; the menu asks for them itself")
-    out = OutPaths(resolve(source).out_dir)
+    out = OutPaths(find_out_dir(source))
     if options.status:
         print(status_text(out, find_run(out, None)))
         return 0

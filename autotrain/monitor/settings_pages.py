@@ -172,6 +172,8 @@ class ConfigPage(SettingsPage):
         self.is_locked = bool(self.form.problems())
         super().begin()
         self.put("#title", f"Configure Parameters: {self.form.path}")
+        if self.is_locked:
+            self.put("#keys", "Up/Down: look    Esc: back    q: quit")
 
     def form_text(self) -> str:
         if problems := self.form.problems():
