@@ -3,13 +3,14 @@
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 from autotrain.config import Settings
+from autotrain.control import main
 from autotrain.errors import SettingsError
 from autotrain.run.control import (
     Standing,
@@ -63,14 +64,24 @@ def make_run(out: OutPaths, run_id: str, status: RunStatus = "running", pid: int
     return run
 
 
-def control(out: OutPaths, *words: str) -> "subprocess.CompletedProcess[str]":
-    return subprocess.run(
-        [sys.executable, "-m", "autotrain.control", *words, "--out-dir", str(out.root)],
-        env={name: value for name, value in os.environ.items() if name.lower() not in Settings.model_fields},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+Answer = tuple[int, str, str]
+
+
+@pytest.fixture
+def control(
+    out: OutPaths, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> Callable[..., Answer]:
+    """`python -m autotrain.control` with these words: exit status, output, errors."""
+    for name in list(os.environ):
+        if name.lower() in Settings.model_fields:
+            monkeypatch.delenv(name)
+
+    def call(*words: str, here: bool = False) -> Answer:
+        folder = [] if here else ["--out-dir", str(out.root)]
+        monkeypatch.setattr(sys, "argv", ["control", *words, *folder])
+        return main(), *capsys.readouterr()
+
+    return call
 
 
 @pytest.mark.parametrize(
@@ -137,49 +148,48 @@ def test_the_run_that_the_loop_works_on_is_steered_though_it_is_not_the_newest(o
         find_run(out, "nowhere")
 
 
-def test_a_dead_loop_is_told_with_its_remedy(out: OutPaths) -> None:
+def test_a_dead_loop_is_told_with_its_remedy(out: OutPaths, control: Callable[..., Answer]) -> None:
     make_run(out, NEW, "running", 99999999)
-    status = control(out, "status")
-    assert status.returncode == 0
-    assert status.stdout.startswith(f"{NEW}: dead, round 2 of 3, train; ./scripts/loop.sh --resume {NEW}")
+    status, shown, _ = control("status")
+    assert status == 0
+    assert shown.startswith(f"{NEW}: dead, round 2 of 3, train; ./scripts/loop.sh --resume {NEW}")
     for action in ("stop", "pause", "resume"):
-        refused = control(out, action)
-        assert refused.returncode == 2
-        assert f"loop.sh --resume {NEW}" in refused.stderr
+        status, _, err = control(action)
+        assert status == 2
+        assert f"loop.sh --resume {NEW}" in err
     assert not out.run(NEW).control.exists()
 
 
-def test_a_damaged_run_is_told_and_not_asked(out: OutPaths) -> None:
+def test_a_damaged_run_is_told_and_not_asked(out: OutPaths, control: Callable[..., Answer]) -> None:
     run = make_run(out, NEW)
     write_request(run.control, "pause")
     run.state.write_text("{")
     assert look_at(out, NEW).condition == "damaged"
-    assert "damaged; restore its state.json" in control(out, "status").stdout
-    assert control(out, "resume").returncode == 2
+    assert "damaged; restore its state.json" in control("status")[1]
+    assert control("resume")[0] == 2
     assert read_request(run.control) == "pause"
 
 
-def test_a_run_can_be_named(out: OutPaths) -> None:
+def test_a_run_can_be_named(out: OutPaths, control: Callable[..., Answer]) -> None:
     make_run(out, OLD, "stopped")
     make_run(out, NEW, "completed")
-    assert control(out, "status").stdout.startswith(f"{NEW}: completed")
-    assert control(out, "status", "--run-id", OLD).stdout.startswith(f"{OLD}: stopped")
-    assert control(out, "status", "--run-id", "../runs").returncode == 2
+    assert control("status")[1].startswith(f"{NEW}: completed")
+    assert control("status", "--run-id", OLD)[1].startswith(f"{OLD}: stopped")
+    assert control("status", "--run-id", "../runs")[0] == 2
 
 
 def test_a_run_can_be_stopped_whatever_is_wrong_with_the_settings_of_the_next(
-    out: OutPaths, monkeypatch: pytest.MonkeyPatch
+    out: OutPaths, control: Callable[..., Answer], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (out.root / "config.yaml").write_text("rounds: [")
     monkeypatch.chdir(out.root)
     with loop(out) as pid:
         run = make_run(out, NEW, "running", pid)
-        stopped = control(out, "stop")
-        assert stopped.returncode == 0, stopped.stderr
+        status, _, err = control("stop")
+        assert status == 0, err
         assert read_request(run.control) == "stop"
-        assert control(out, "stop", "--rond", "3").returncode == 2
+        assert control("stop", "--rond", "3")[0] == 2
     # Without --out-dir, that file could have named another folder.
-    words = [sys.executable, "-m", "autotrain.control", "status"]
-    unknown = subprocess.run(words, capture_output=True, text=True, check=False)
-    assert unknown.returncode == 2
-    assert "config.yaml: cannot be read as YAML" in unknown.stderr
+    status, _, err = control("status", here=True)
+    assert status == 2
+    assert "config.yaml: cannot be read as YAML" in err
