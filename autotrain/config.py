@@ -401,7 +401,9 @@ def allowed(name: str) -> str:
             return " ".join(str(value) for value in part["enum"])
     schema = next(part for part in schema.get("anyOf", [schema]) if part.get("type") != "null")
     kind = {"integer": "a whole number", "number": "a number", "boolean": "0 or 1"}
-    text = "a folder" if schema.get("format") == "path" else "text that is not empty"
+    text = "a folder" if schema.get("format") == "path" else "text"
+    if "minLength" in schema:
+        text = "text that is not empty"
     words = kind.get(schema.get("type", ""), text)
     bounds = [
         f"{sign} {schema[key]:g}" if isinstance(schema[key], float) else f"{sign} {schema[key]}"
