@@ -59,7 +59,7 @@ def _report(report: Mapping[str, Any], page: Page) -> list[Line]:
         Text(),
         *grid(totals),
         Text(),
-        *(Text(f"{title}: {show_comparison(item)}") for title, item in report["comparisons"].items()),
+        *(line for title, item in report["comparisons"].items() for line in _comparison(title, item, page.width)),
         Text(),
         *grid(kinds),
         Text(),
@@ -67,6 +67,10 @@ def _report(report: Mapping[str, Any], page: Page) -> list[Line]:
         *(line for text in failures for line in wrapped(text, page.width)),
         Text(),
     ]
+
+
+def _comparison(title: str, item: Mapping[str, Any], width: int) -> list[Line]:
+    return wrapped(f"{title}: {show_comparison(item)}", width)
 
 
 def _rate(rate: Mapping[str, Any] | None, narrow: bool) -> str:
