@@ -36,40 +36,51 @@ def bar(share: float, width: int) -> str:
 
 def curve(points: Sequence[tuple[float, float]], width: int, height: int, ascii_only: bool) -> list[str]:
     """Lines of a curve through `points` (x, y), with the values of y at the left and of x below."""
-    import plotille
-
-    lows_and_highs = [(min(axis), max(axis)) for axis in zip(*points, strict=True)]
-    (left, right), (low, high) = lows_and_highs
+    (left, right), (low, high) = ((min(axis), max(axis)) for axis in zip(*points, strict=True))
     if high == low:
         margin = abs(high) * 0.1 or 1.0
         low, high = low - margin, high + margin
-    # A point on the very edge of a canvas is not drawn.
-    edge = (high - low) / 100
-    values = [high - (high - low) * row / max(1, height - 2) for row in range(height - 1)]
-    # What is nothing but an error of rounding is zero.
-    labels = [f"{0 if abs(value) < (high - low) / 1e6 else value:.3g}" for value in values]
+    labels = [f"{high - (high - low) * row / max(1, height - 2):.3g}" for row in range(height - 1)]
     margin_width = max(len(label) for label in labels) + 1
-    canvas = plotille.Canvas(
-        max(1, width - margin_width - 1),
-        height - 1,
-        xmin=left,
-        ymin=low - edge,
-        xmax=right + max(right - left, 1) / 1000,
-        ymax=high + edge,
-    )
-    if ascii_only:
-        for x, y in points:
-            canvas.point(x, y, marker="*")
-    else:
-        for (x, y), (next_x, next_y) in zip(points, [*points[1:], points[-1]], strict=True):
-            canvas.line(x, y, next_x, next_y)
-    rows = canvas.plot().replace("\u2800", " ").splitlines()[: height - 1]
+    columns, rows = max(1, width - margin_width - 1), height - 1
+    # A character has two columns and four rows of dots.
+    across, down = (1, 1) if ascii_only else (2, 4)
+    dots = [
+        (
+            round((x - left) / ((right - left) or 1.0) * (columns * across - 1)),
+            round((high - y) / (high - low) * (rows * down - 1)),
+        )
+        for x, y in points
+    ]
+    drawn = _marked(dots, columns, rows) if ascii_only else _joined(dots, columns, rows)
     axis = "|" if ascii_only else "│"
-    lines = [f"{label:>{margin_width - 1}} {axis}{row}" for label, row in zip(labels, rows, strict=False)]
+    lines = [f"{label:>{margin_width - 1}} {axis}{row}" for label, row in zip(labels, drawn, strict=True)]
     first, last = f"{left:g}", f"{right:g}"
     gap = width - margin_width - 1 - len(first) - len(last)
     lines.append(" " * (margin_width + 1) + first + " " * max(1, gap) + last)
     return lines
+
+
+def _marked(dots: Sequence[tuple[int, int]], columns: int, rows: int) -> list[str]:
+    cells = [[" "] * columns for _ in range(rows)]
+    for x, y in dots:
+        cells[y][x] = "*"
+    return ["".join(row) for row in cells]
+
+
+def _joined(dots: Sequence[tuple[int, int]], columns: int, rows: int) -> list[str]:
+    """Straight lines from dot to dot, in Braille characters."""
+    cells = [[0] * columns for _ in range(rows)]
+    for (x, y), (next_x, next_y) in zip(dots, [*dots[1:], dots[-1]], strict=True):
+        steps = max(abs(next_x - x), abs(next_y - y), 1)
+        for step in range(steps + 1):
+            at_x, at_y = x + round((next_x - x) * step / steps), y + round((next_y - y) * step / steps)
+            cells[at_y // 4][at_x // 2] |= _DOTS[at_y % 4][at_x % 2]
+    return ["".join(chr(0x2800 + cell) if cell else " " for cell in row) for row in cells]
+
+
+# The bits of U+2800 and what follows, row by row.
+_DOTS = ((0x01, 0x08), (0x02, 0x10), (0x04, 0x20), (0x40, 0x80))
 
 
 # ---------------------------------------------------------------------------------------------------

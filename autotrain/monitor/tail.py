@@ -4,8 +4,8 @@ import os
 import stat
 from pathlib import Path
 
-# Some ten thousand events: more than most runs write. What lies before them is not read.
-TAIL_BYTES = 2 * 1024 * 1024
+# Some three thousand events: more than most runs write. What lies before them is not read.
+TAIL_BYTES = 1024 * 1024
 # Read at once at most, so that no look takes long; no run writes as much in a second.
 STEP_BYTES = 256 * 1024
 # A longer line is nobody's event.
