@@ -8,7 +8,7 @@ import math
 import os
 import re
 from collections.abc import Iterator, Mapping
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 REDACTED = "[redacted]"
 
@@ -29,6 +29,17 @@ def redact(text: str, limit: int) -> str:
 def plain(text: str, limit: int) -> str:
     """`text` as one line of at most `limit` characters that a terminal shows and does not obey."""
     return _cut(_without_controls(text), limit)
+
+
+def plain_json(value: Any) -> Any:
+    """A JSON value with `plain` done to all its texts; for what is read from a run's files to be shown."""
+    if isinstance(value, str):
+        return plain(value, 2000)
+    if isinstance(value, list):
+        return [plain_json(item) for item in value]
+    if isinstance(value, dict):
+        return {plain(key, 200): plain_json(item) for key, item in value.items()}
+    return value
 
 
 def _without_controls(text: str) -> str:

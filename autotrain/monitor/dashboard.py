@@ -12,7 +12,7 @@ from pathlib import Path
 from rich._export_format import CONSOLE_SVG_FORMAT
 from rich.console import Console, Group
 
-from autotrain.config import from_flags, resolve
+from autotrain.config import find_out_dir, from_flags
 from autotrain.errors import AutotrainError, SettingsError
 from autotrain.files import replace_text
 from autotrain.monitor.follow import Follower
@@ -66,7 +66,7 @@ def _options(argv: Sequence[str]) -> tuple[argparse.Namespace, OutPaths]:
     parser.add_argument("--svg", type=Path, metavar="FILE", help="draw one frame into a file")
     parser.add_argument("--size", metavar="WxH", help="columns and lines for --once and --svg, such as 120x40")
     source, options = from_flags(parser, argv)
-    out = OutPaths(resolve(source).out_dir)
+    out = OutPaths(find_out_dir(source))
     if not 0.05 <= options.refresh <= 3600:
         raise SettingsError(f"--refresh {options.refresh:g}: allowed is 0.05 to 3600 seconds")
     if options.size is not None and not re.fullmatch(r"[1-9]\d{1,2}x[1-9]\d{1,2}", options.size):

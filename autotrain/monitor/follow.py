@@ -14,7 +14,7 @@ from autotrain.jsonl import BadLine, parse_line
 from autotrain.monitor.hardware import Gpu, ProcessMeter, gpus
 from autotrain.monitor.snapshot import DONE, Event, Pace, Snapshot, Step, seconds_of
 from autotrain.monitor.tail import Tail
-from autotrain.redact import plain
+from autotrain.redact import plain, plain_json
 from autotrain.run.lock import condition
 from autotrain.run.paths import OutPaths, RunPaths
 from autotrain.run.state import SCHEMA_VERSION, State, add
@@ -162,7 +162,7 @@ class _RunFiles:
             return None
         self._seen[path] = mark
         try:
-            value = _cleaned(json.loads(content))
+            value = plain_json(json.loads(content))
         except (ValueError, RecursionError) as error:
             if path == self._paths.state:
                 self.problem = f"state.json cannot be read: {plain(str(error), 200)}"
@@ -293,14 +293,3 @@ def is_report(value: Mapping[str, Any]) -> bool:
         )
     except (KeyError, TypeError, ValueError, AttributeError):
         return False
-
-
-def _cleaned(value: Any) -> Any:
-    """A JSON value whose texts no terminal obeys."""
-    if isinstance(value, str):
-        return plain(value, 2000)
-    if isinstance(value, list):
-        return [_cleaned(item) for item in value]
-    if isinstance(value, dict):
-        return {plain(key, 200): _cleaned(item) for key, item in value.items()}
-    return value

@@ -9,7 +9,7 @@ from dataclasses import asdict
 from difflib import SequenceMatcher
 from typing import TYPE_CHECKING, Any
 
-from autotrain.config import Source, from_flags, resolve
+from autotrain.config import Source, find_out_dir, from_flags
 from autotrain.errors import AutotrainError, SettingsError
 from autotrain.run.paths import OutPaths
 
@@ -27,7 +27,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Show the runs of OUT_DIR, one or two of them, and return the exit status."""
     try:
         source, options = _options(sys.argv[1:] if argv is None else argv)
-        out = OutPaths(resolve(source).out_dir)
+        out = OutPaths(find_out_dir(source))
         _show(out, options)
         return 0
     except AutotrainError as error:

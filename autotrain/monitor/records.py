@@ -16,7 +16,7 @@ from autotrain.evaluate.statistics import Comparison, Rate, compare, rate
 from autotrain.jsonl import read_objects
 from autotrain.monitor.follow import is_report
 from autotrain.monitor.snapshot import seconds_of
-from autotrain.redact import plain
+from autotrain.redact import plain, plain_json
 from autotrain.run.lock import condition
 from autotrain.run.paths import RUN_ID, OutPaths, RunPaths
 from autotrain.run.state import STAGES, StageRecord, State
@@ -138,24 +138,13 @@ def read_report(path: Path) -> Mapping[str, Any] | None:
 
 def _read_object(path: Path) -> dict[str, Any]:
     try:
-        value = clean(json.loads(path.read_bytes()))
+        value = plain_json(json.loads(path.read_bytes()))
     except OSError as error:
         raise AutotrainError(f"{path.name} cannot be read: {error.strerror}") from None
     except (ValueError, RecursionError) as error:
         raise AutotrainError(f"{path.name} is damaged: {plain(str(error), 100)}") from None
     if not isinstance(value, dict):
         raise AutotrainError(f"{path.name} is damaged: not an object")
-    return value
-
-
-def clean(value: Any) -> Any:
-    """A JSON value whose texts no terminal obeys."""
-    if isinstance(value, str):
-        return plain(value, 2000)
-    if isinstance(value, list):
-        return [clean(item) for item in value]
-    if isinstance(value, dict):
-        return {plain(key, 200): clean(item) for key, item in value.items()}
     return value
 
 
