@@ -1,11 +1,8 @@
 """The settings: one schema that flags, environment, files, help and README all come from."""
 
-import argparse
-import difflib
 import json
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -14,8 +11,6 @@ from pydantic import BeforeValidator, Field, SecretStr, ValidationError, Validat
 from pydantic.fields import FieldInfo
 from pydantic_settings import (
     BaseSettings,
-    DotEnvSettingsSource,
-    EnvSettingsSource,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
 )
@@ -185,15 +180,6 @@ class Settings(BaseSettings):
         return json.dumps(self.model_dump(mode="json", exclude={"openai_api_key"}), indent=2) + "\n"
 
 
-@dataclass(frozen=True)
-class Source:
-    """One place settings come from, with the raw values found there by field name."""
-
-    name: str
-    values: Mapping[str, Any]
-    problems: tuple[str, ...] = ()
-
-
 def flag_of(name: str, field: FieldInfo) -> str:
     extra = field.json_schema_extra
     if isinstance(extra, dict) and "flag" in extra:
@@ -206,163 +192,15 @@ def public_fields() -> dict[str, FieldInfo]:
     return {name: field for name, field in Settings.model_fields.items() if name != "openai_api_key"}
 
 
-def add_flags(parser: argparse.ArgumentParser) -> None:
-    """Give `parser` one flag a setting. Values stay text here: the schema reads them."""
-    group = parser.add_argument_group(
-        "settings (flag > environment > .env > OUT_DIR/config.yaml > ./config.yaml > preset)"
-    )
-    for name, field in public_fields().items():
-        group.add_argument(
-            flag_of(name, field),
-            dest=name,
-            nargs="?",
-            const=None,
-            default=argparse.SUPPRESS,
-            metavar=name.upper(),
-            help=f"{field.description} (default: {shown(field.default)})".replace("%", "%%"),
-        )
-
-
-def from_flags(parser: argparse.ArgumentParser, argv: Sequence[str]) -> tuple[Source, argparse.Namespace]:
-    """Read the command line; unknown flags become problems with a suggestion, not an early exit."""
-    options, unknown = parser.parse_known_args(argv)
-    found = {name: value for name, value in vars(options).items() if name in Settings.model_fields}
-    known = [flag for action in parser._actions for flag in action.option_strings]
-    problems = [
-        f"{flag_of(name, Settings.model_fields[name])} (command line): a value is missing"
-        for name, value in found.items()
-        if value is None
-    ]
-    for before, word in zip(["", *unknown], unknown, strict=False):
-        if word.startswith("-"):
-            # The value is not shown: it may be a key.
-            flag = word.split("=")[0]
-            problems.append(f"{flag} (command line): unknown flag{_suggestion(flag, known)}")
-        elif not before.startswith("-"):
-            problems.append(f"{word!r} (command line): unexpected word")
-    values = {name: value for name, value in found.items() if value is not None}
-    return Source("command line", values, tuple(problems)), options
-
-
-def from_environment() -> Source:
-    return Source("environment", EnvSettingsSource(Settings, env_ignore_empty=True)())
-
-
-def from_dotenv(path: Path) -> Source:
-    try:
-        found = DotEnvSettingsSource(Settings, env_file=path, env_file_encoding="utf-8-sig", env_ignore_empty=True)()
-    except (OSError, UnicodeDecodeError) as error:
-        return Source(str(path), {}, (f"{path}: cannot be read: {error}",))
-    return Source(str(path), {name: value for name, value in found.items() if name in Settings.model_fields})
-
-
-def from_yaml(path: Path) -> Source:
-    """Read a YAML 1.2 file, in which 2e-4 is a number and `no` is text. Keys in either case."""
-    from ruamel.yaml import YAML
-    from ruamel.yaml.error import YAMLError
-
-    try:
-        content = YAML(typ="safe", pure=True).load(path.read_text(encoding="utf-8"))
-    except (FileNotFoundError, NotADirectoryError):
-        return Source(str(path), {})
-    except (YAMLError, ValueError, RecursionError, OSError) as error:
-        return Source(str(path), {}, (f"{path}: cannot be read as YAML: {' '.join(str(error).split())}",))
-    if content is None:
-        return Source(str(path), {})
-    if not isinstance(content, dict):
-        return Source(str(path), {}, (f"{path}: settings are lines of the form NAME: value",))
-    values: dict[str, Any] = {}
-    problems = []
-    for key, value in content.items():
-        name = str(key).lower()
-        if name == "openai_api_key":
-            problems.append(f"{key} ({path}): keys do not belong in a settings file; use the environment or .env")
-        elif name not in Settings.model_fields:
-            names = [known.upper() for known in public_fields()]
-            problems.append(f"{key} ({path}): unknown setting{_suggestion(str(key).upper(), names)}")
-        elif name in values:
-            problems.append(f"{key} ({path}): given twice, in capitals and in small letters")
-        else:
-            values[name] = value
-    return Source(str(path), values, tuple(problems))
-
-
-def gather(flags: Source, folder: Path = Path()) -> list[Source]:
-    """All places that settings come from, the first one winning.
-
-    `.env` and `config.yaml` are looked for in `folder`, and a second `config.yaml` in OUT_DIR.
-    """
-    *sources, user_file = _outside_out_dir(flags, folder)
-    named = _first([*sources, user_file], "out_dir", Settings.model_fields["out_dir"].default)
-    out_dir = Path(os.path.expanduser(str(named)))
-    return with_preset([*sources, from_yaml(out_dir / "config.yaml"), user_file])
-
-
-def _outside_out_dir(flags: Source, folder: Path) -> list[Source]:
-    return [flags, from_environment(), from_dotenv(folder / ".env"), from_yaml(folder / "config.yaml")]
-
-
-def find_out_dir(flags: Source, folder: Path = Path()) -> Path:
-    """OUT_DIR alone, so that a run can be looked at and stopped whatever is wrong with other settings.
-
-    Raises SettingsError if the flags are wrong, or if a file that could have named it cannot be read.
-    """
-    if flags.problems:
-        raise SettingsError(_listed(flags.problems))
-    for source in _outside_out_dir(flags, folder):
-        if "out_dir" in source.values:
-            only = Source(source.name, {"out_dir": source.values["out_dir"]})
-            return merge([only]).out_dir
-        if source.problems and not source.values:
-            raise SettingsError(_listed(source.problems))
-    return merge([]).out_dir
-
-
-def with_preset(sources: Sequence[Source]) -> list[Source]:
-    """The sources, and after them the preset that they name."""
-    preset = _first(sources, "preset", None)
-    return [*sources, Source(f"preset {preset}", PRESETS.get(str(preset), {}))]
-
-
-def resolve(flags: Source, folder: Path = Path()) -> Settings:
-    """Merge all sources as `gather` finds them and check them; raise SettingsError naming every problem at once."""
-    return merge(gather(flags, folder))
-
-
-def merge(sources: Sequence[Source]) -> Settings:
-    """The settings that these sources come to. Raises SettingsError naming every problem at once."""
-    merged: dict[str, Any] = {}
-    origins: dict[str, str] = {}
-    for source in sources:
-        for name, value in source.values.items():
-            if name not in merged:
-                merged[name], origins[name] = value, source.name
-    # Without the repetitions that there are when OUT_DIR is the current folder.
-    problems = list(dict.fromkeys(problem for source in sources for problem in source.problems))
-    try:
-        settings = Settings(**merged)
-    except ValidationError as error:
-        problems += _explain(error, origins)
-        raise SettingsError(_listed(problems)) from None
-    if problems:
-        raise SettingsError(_listed(problems))
-    return settings
-
-
 def load(path: Path) -> Settings:
     """Read a run's config.json. The key is never stored: `find_key` is for the one stage that needs it."""
     try:
         stored = json.loads(path.read_text(encoding="utf-8"))
         return Settings(**stored)
     except ValidationError as error:
-        raise SettingsError(_listed(_explain(error, dict.fromkeys(stored, str(path))))) from None
+        raise SettingsError(listed(explain(error, dict.fromkeys(stored, str(path))))) from None
     except (OSError, ValueError, TypeError) as error:
         raise SettingsError(f"{path} cannot be read ({error}); start a new run") from None
-
-
-def find_key() -> str:
-    """The teacher's key from the environment or ./.env, or nothing."""
-    return str(_first([from_environment(), from_dotenv(Path(".env"))], "openai_api_key", ""))
 
 
 def split_list(text: str) -> list[str]:
@@ -418,11 +256,7 @@ def allowed(name: str) -> str:
     return f"{words} {' and '.join(bounds)}".strip()
 
 
-def _first(sources: Sequence[Source], name: str, default: Any) -> Any:
-    return next((source.values[name] for source in sources if name in source.values), default)
-
-
-def _explain(error: ValidationError, origins: Mapping[str, str]) -> list[str]:
+def explain(error: ValidationError, origins: Mapping[str, str]) -> list[str]:
     problems = []
     for item in error.errors():
         name = str(item["loc"][0])
@@ -434,14 +268,9 @@ def _explain(error: ValidationError, origins: Mapping[str, str]) -> list[str]:
     return problems
 
 
-def _listed(problems: Sequence[str]) -> str:
+def listed(problems: Sequence[str]) -> str:
     count = f"{len(problems)} problems" if len(problems) > 1 else "1 problem"
     return "\n".join([f"{count} with the settings; nothing was started", *(f"  {line}" for line in problems)])
-
-
-def _suggestion(word: str, known: Sequence[str]) -> str:
-    near = difflib.get_close_matches(word, known, n=1)
-    return f"; did you mean {near[0]}?" if near else "; --help lists all"
 
 
 def shown(default: Any) -> str:

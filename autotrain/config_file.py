@@ -5,10 +5,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from autotrain.config import Source, from_yaml, merge
 from autotrain.errors import SettingsError
 from autotrain.files import replace_text
 from autotrain.redact import redact
+from autotrain.sources import Source, from_yaml, merge
 
 HEADER = "# Saved by the menu. README.md lists all settings; flags, the environment and .env win over this file.\n"
 

@@ -3,10 +3,10 @@
 import argparse
 import sys
 
-from autotrain.config import add_flags, find_out_dir, from_flags
 from autotrain.errors import AutotrainError
 from autotrain.run.control import REQUESTS, ask, find_run, status_text
 from autotrain.run.paths import OutPaths
+from autotrain.sources import add_flags, find_out_dir, from_flags
 
 
 def main() -> int:

@@ -7,20 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from autotrain.config import (
-    PRESETS,
-    Settings,
-    Source,
-    add_flags,
-    find_key,
-    flag_of,
-    from_flags,
-    load,
-    public_fields,
-    require_teacher,
-    resolve,
-)
+from autotrain.config import PRESETS, Settings, flag_of, load, public_fields, require_teacher
 from autotrain.errors import SettingsError
+from autotrain.sources import Source, add_flags, find_key, from_flags, resolve
 
 
 @pytest.fixture(autouse=True)

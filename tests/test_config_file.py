@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from autotrain.config import from_yaml
 from autotrain.config_file import changed_text, save_settings
 from autotrain.errors import SettingsError
+from autotrain.sources import from_yaml
 
 BY_HAND = """\
 # mine, do not touch

@@ -9,7 +9,7 @@ from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
-from autotrain.config import BUILTIN_TEACHER, Settings, find_key, require_teacher, split_list
+from autotrain.config import BUILTIN_TEACHER, Settings, require_teacher, split_list
 from autotrain.errors import Refused
 from autotrain.files import replacing
 from autotrain.generate.api import Earlier, generate_with_api
@@ -22,6 +22,7 @@ from autotrain.jsonl import to_line, write_jsonl
 from autotrain.run.paths import RunPaths
 from autotrain.run.stage import Done, Stage, required
 from autotrain.sample import Sample, load_samples
+from autotrain.sources import find_key
 
 SAMPLES_BETWEEN_EVENTS = 100
 SECONDS_BETWEEN_EVENTS, SECONDS_BETWEEN_LINES = 1.0, 15.0

@@ -12,7 +12,6 @@ from pathlib import Path
 from rich._export_format import CONSOLE_SVG_FORMAT
 from rich.console import Console, Group
 
-from autotrain.config import find_out_dir, from_flags
 from autotrain.errors import AutotrainError, SettingsError
 from autotrain.files import replace_text
 from autotrain.monitor.follow import Follower
@@ -20,6 +19,7 @@ from autotrain.monitor.snapshot import Snapshot, to_json
 from autotrain.monitor.views.frame import body_of, fitted, frame, header_of
 from autotrain.monitor.views.page import VIEWS, Page
 from autotrain.run.paths import OutPaths
+from autotrain.sources import find_out_dir, from_flags
 
 # Where there is no terminal to ask.
 WIDTH, HEIGHT = 100, 40

@@ -7,20 +7,11 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from autotrain.config import (
-    PRESETS,
-    Settings,
-    Source,
-    allowed,
-    from_yaml,
-    gather,
-    public_fields,
-    shown,
-    with_preset,
-)
+from autotrain.config import PRESETS, Settings, allowed, public_fields, shown
 from autotrain.config_file import save_settings
 from autotrain.redact import redact
 from autotrain.run.plan import CARD_GB
+from autotrain.sources import Source, from_yaml, gather, with_preset
 
 HERE = "set here"
 MOST_CHARACTERS = 300

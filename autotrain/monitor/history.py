@@ -9,9 +9,9 @@ from dataclasses import asdict
 from difflib import SequenceMatcher
 from typing import TYPE_CHECKING, Any
 
-from autotrain.config import Source, find_out_dir, from_flags
 from autotrain.errors import AutotrainError, SettingsError
 from autotrain.run.paths import OutPaths
+from autotrain.sources import Source, find_out_dir, from_flags
 
 if TYPE_CHECKING:
     from rich.console import RenderableType

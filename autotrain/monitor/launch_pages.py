@@ -9,11 +9,11 @@ from textual.binding import Binding, BindingType
 from textual.containers import VerticalScroll
 from textual.widgets import OptionList, Static
 
-from autotrain.config import Source
 from autotrain.monitor.form import HERE
 from autotrain.monitor.launch import Launched, Proposal, launch, propose, resume_objection
 from autotrain.monitor.page import BACK, Page, numbers
 from autotrain.run.control import look_at
+from autotrain.sources import Source
 
 MOST_RUNS = 100
 # Where the texts of a plan begin, behind their names.

@@ -5,10 +5,10 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from autotrain.config import Source, add_flags, find_out_dir, from_flags
 from autotrain.errors import AutotrainError, SettingsError, StopRequested
 from autotrain.run.control import Action, ask, find_run, status_text
 from autotrain.run.paths import OutPaths
+from autotrain.sources import Source, add_flags, find_out_dir, from_flags
 
 STEERING: dict[str, Action] = {"stop": "stop", "pause": "pause", "unpause": "resume"}
 FLAGS = "--start, --resume [ID], --stop, --pause, --unpause or --status"

@@ -12,13 +12,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from autotrain.config import Settings, add_flags, from_flags, load, resolve
+from autotrain.config import Settings, load
 from autotrain.errors import AutotrainError, Refused, SettingsError, StopRequested
 from autotrain.redact import redact
 from autotrain.run.control import read_request
 from autotrain.run.journal import Journal
 from autotrain.run.paths import RunPaths
 from autotrain.run.state import DECIMALS, StageStatus
+from autotrain.sources import add_flags, from_flags, resolve
 
 PAUSE_POLL_SECONDS = 0.5
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from autotrain.config import Settings, Source, add_flags, find_key, from_flags, load, require_teacher, resolve
+from autotrain.config import Settings, load, require_teacher
 from autotrain.errors import AutotrainError, SettingsError, StopRequested
 from autotrain.files import replace_link, replace_text
 from autotrain.generate.prices import prices_for
@@ -24,6 +24,7 @@ from autotrain.run.paths import RUN_ID, OutPaths, RunPaths, new_run_id
 from autotrain.run.plan import plan_text
 from autotrain.run.state import State, save_state, timestamp
 from autotrain.run.summary import summary_text
+from autotrain.sources import Source, add_flags, find_key, from_flags, resolve
 
 # Settings that a resumed run may be given anew, by flag: how much is asked for, how fast and for how much.
 CHANGEABLE = ("samples_per_round", "max_cost_usd", "max_tokens", "teacher_concurrency", "teacher_timeout")

@@ -1,0 +1,181 @@
+"""Where settings come from: flags, environment, .env, YAML files and presets, merged by precedence."""
+
+import argparse
+import difflib
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+from pydantic_settings import DotEnvSettingsSource, EnvSettingsSource
+
+from autotrain.config import PRESETS, Settings, explain, flag_of, listed, public_fields, shown
+from autotrain.errors import SettingsError
+
+
+@dataclass(frozen=True)
+class Source:
+    """One place settings come from, with the raw values found there by field name."""
+
+    name: str
+    values: Mapping[str, Any]
+    problems: tuple[str, ...] = ()
+
+
+def add_flags(parser: argparse.ArgumentParser) -> None:
+    """Give `parser` one flag a setting. Values stay text here: the schema reads them."""
+    group = parser.add_argument_group(
+        "settings (flag > environment > .env > OUT_DIR/config.yaml > ./config.yaml > preset)"
+    )
+    for name, field in public_fields().items():
+        group.add_argument(
+            flag_of(name, field),
+            dest=name,
+            nargs="?",
+            const=None,
+            default=argparse.SUPPRESS,
+            metavar=name.upper(),
+            help=f"{field.description} (default: {shown(field.default)})".replace("%", "%%"),
+        )
+
+
+def from_flags(parser: argparse.ArgumentParser, argv: Sequence[str]) -> tuple[Source, argparse.Namespace]:
+    """Read the command line; unknown flags become problems with a suggestion, not an early exit."""
+    options, unknown = parser.parse_known_args(argv)
+    found = {name: value for name, value in vars(options).items() if name in Settings.model_fields}
+    known = [flag for action in parser._actions for flag in action.option_strings]
+    problems = [
+        f"{flag_of(name, Settings.model_fields[name])} (command line): a value is missing"
+        for name, value in found.items()
+        if value is None
+    ]
+    for before, word in zip(["", *unknown], unknown, strict=False):
+        if word.startswith("-"):
+            # The value is not shown: it may be a key.
+            flag = word.split("=")[0]
+            problems.append(f"{flag} (command line): unknown flag{_suggestion(flag, known)}")
+        elif not before.startswith("-"):
+            problems.append(f"{word!r} (command line): unexpected word")
+    values = {name: value for name, value in found.items() if value is not None}
+    return Source("command line", values, tuple(problems)), options
+
+
+def from_environment() -> Source:
+    return Source("environment", EnvSettingsSource(Settings, env_ignore_empty=True)())
+
+
+def from_dotenv(path: Path) -> Source:
+    try:
+        found = DotEnvSettingsSource(Settings, env_file=path, env_file_encoding="utf-8-sig", env_ignore_empty=True)()
+    except (OSError, UnicodeDecodeError) as error:
+        return Source(str(path), {}, (f"{path}: cannot be read: {error}",))
+    return Source(str(path), {name: value for name, value in found.items() if name in Settings.model_fields})
+
+
+def from_yaml(path: Path) -> Source:
+    """Read a YAML 1.2 file, in which 2e-4 is a number and `no` is text. Keys in either case."""
+    from ruamel.yaml import YAML
+    from ruamel.yaml.error import YAMLError
+
+    try:
+        content = YAML(typ="safe", pure=True).load(path.read_text(encoding="utf-8"))
+    except (FileNotFoundError, NotADirectoryError):
+        return Source(str(path), {})
+    except (YAMLError, ValueError, RecursionError, OSError) as error:
+        return Source(str(path), {}, (f"{path}: cannot be read as YAML: {' '.join(str(error).split())}",))
+    if content is None:
+        return Source(str(path), {})
+    if not isinstance(content, dict):
+        return Source(str(path), {}, (f"{path}: settings are lines of the form NAME: value",))
+    values: dict[str, Any] = {}
+    problems = []
+    for key, value in content.items():
+        name = str(key).lower()
+        if name == "openai_api_key":
+            problems.append(f"{key} ({path}): keys do not belong in a settings file; use the environment or .env")
+        elif name not in Settings.model_fields:
+            names = [known.upper() for known in public_fields()]
+            problems.append(f"{key} ({path}): unknown setting{_suggestion(str(key).upper(), names)}")
+        elif name in values:
+            problems.append(f"{key} ({path}): given twice, in capitals and in small letters")
+        else:
+            values[name] = value
+    return Source(str(path), values, tuple(problems))
+
+
+def gather(flags: Source, folder: Path = Path()) -> list[Source]:
+    """All places that settings come from, the first one winning.
+
+    `.env` and `config.yaml` are looked for in `folder`, and a second `config.yaml` in OUT_DIR.
+    """
+    *sources, user_file = _outside_out_dir(flags, folder)
+    named = _first([*sources, user_file], "out_dir", Settings.model_fields["out_dir"].default)
+    out_dir = Path(os.path.expanduser(str(named)))
+    return with_preset([*sources, from_yaml(out_dir / "config.yaml"), user_file])
+
+
+def _outside_out_dir(flags: Source, folder: Path) -> list[Source]:
+    return [flags, from_environment(), from_dotenv(folder / ".env"), from_yaml(folder / "config.yaml")]
+
+
+def find_out_dir(flags: Source, folder: Path = Path()) -> Path:
+    """OUT_DIR alone, so that a run can be looked at and stopped whatever is wrong with other settings.
+
+    Raises SettingsError if the flags are wrong, or if a file that could have named it cannot be read.
+    """
+    if flags.problems:
+        raise SettingsError(listed(flags.problems))
+    for source in _outside_out_dir(flags, folder):
+        if "out_dir" in source.values:
+            only = Source(source.name, {"out_dir": source.values["out_dir"]})
+            return merge([only]).out_dir
+        if source.problems and not source.values:
+            raise SettingsError(listed(source.problems))
+    return merge([]).out_dir
+
+
+def with_preset(sources: Sequence[Source]) -> list[Source]:
+    """The sources, and after them the preset that they name."""
+    preset = _first(sources, "preset", None)
+    return [*sources, Source(f"preset {preset}", PRESETS.get(str(preset), {}))]
+
+
+def resolve(flags: Source, folder: Path = Path()) -> Settings:
+    """Merge all sources as `gather` finds them and check them; raise SettingsError naming every problem at once."""
+    return merge(gather(flags, folder))
+
+
+def merge(sources: Sequence[Source]) -> Settings:
+    """The settings that these sources come to. Raises SettingsError naming every problem at once."""
+    merged: dict[str, Any] = {}
+    origins: dict[str, str] = {}
+    for source in sources:
+        for name, value in source.values.items():
+            if name not in merged:
+                merged[name], origins[name] = value, source.name
+    # Without the repetitions that there are when OUT_DIR is the current folder.
+    problems = list(dict.fromkeys(problem for source in sources for problem in source.problems))
+    try:
+        settings = Settings(**merged)
+    except ValidationError as error:
+        problems += explain(error, origins)
+        raise SettingsError(listed(problems)) from None
+    if problems:
+        raise SettingsError(listed(problems))
+    return settings
+
+
+def find_key() -> str:
+    """The teacher's key from the environment or ./.env, or nothing."""
+    return str(_first([from_environment(), from_dotenv(Path(".env"))], "openai_api_key", ""))
+
+
+def _first(sources: Sequence[Source], name: str, default: Any) -> Any:
+    return next((source.values[name] for source in sources if name in source.values), default)
+
+
+def _suggestion(word: str, known: Sequence[str]) -> str:
+    near = difflib.get_close_matches(word, known, n=1)
+    return f"; did you mean {near[0]}?" if near else "; --help lists all"
