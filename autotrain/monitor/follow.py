@@ -162,7 +162,10 @@ class _RunFiles:
             return None
         self._seen[path] = mark
         try:
-            value = plain_json(json.loads(content))
+            value = json.loads(content)
+            # The state is another one at each look, and nearly always plain already.
+            if path != self._paths.state or not _is_plain(content):
+                value = plain_json(value)
         except (ValueError, RecursionError) as error:
             if path == self._paths.state:
                 self.problem = f"state.json cannot be read: {plain(str(error), 200)}"
@@ -172,6 +175,11 @@ class _RunFiles:
         if path == self._paths.state:
             self.problem = f"state.json holds no object but a {type(value).__name__}"
         return None
+
+
+def _is_plain(content: bytes) -> bool:
+    """Whether JSON is printable ASCII without an escape, so that no text in it can be anything else."""
+    return content.isascii() and b"\\" not in content and b"\x7f" not in content
 
 
 def _first(error: ValidationError) -> str:

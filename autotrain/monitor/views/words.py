@@ -10,7 +10,7 @@ from autotrain.monitor.snapshot import Snapshot, seconds_of
 from autotrain.monitor.views.layout import grid
 
 ABSENT = "—"
-ROUNDS_SHOWN = 50
+ROUNDS_SHOWN = 20
 
 
 def duration(seconds: float | None) -> str:
