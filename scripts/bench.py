@@ -1,10 +1,10 @@
-"""Measure one stage, side by side with a peer where one is installed: bench.py generate --help."""
+"""Measure one part, side by side with a peer where one is installed: bench.py generate --help."""
 
 import argparse
 import sys
 from pathlib import Path
 
-from benches import generate
+from benches import dashboard, generate
 from benches.table import show, write_json
 
 from autotrain.errors import AutotrainError, StopRequested
@@ -15,6 +15,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, allow_abbrev=False)
     commands = parser.add_subparsers(dest="what", required=True, metavar="WHAT")
     generate.add_command(commands)
+    dashboard.add_command(commands)
     for command in commands.choices.values():
         command.add_argument("--json", type=Path, metavar="FILE", help="also write every run, with date and machine")
     options = parser.parse_args()

@@ -14,6 +14,11 @@ from typing import Any
 
 import pytest
 
+from autotrain.monitor.follow import Follower
+from autotrain.run.events import sum_deltas
+from autotrain.run.paths import OutPaths
+from autotrain.run.state import load_state
+
 ROOT = Path(__file__).resolve().parent.parent
 SERVER = ROOT / "scripts" / "benches" / "latency_server.py"
 LATENCY = 0.1
@@ -98,3 +103,44 @@ def test_numbers_that_measure_nothing_are_refused(option: tuple[object, ...]) ->
     result = bench("generate", *option)
     assert result.returncode == 2
     assert str(option[0]) in result.stderr
+
+
+def test_dashboard_is_measured_on_a_run_that_goes_on(tmp_path: Path) -> None:
+    report = tmp_path / "dashboard.json"
+    result = bench("dashboard", "--events", 3000, "--repeat", 1, "--looks", 1, "--json", report, OUT_DIR="\n")
+    assert result.returncode == 0, result.stderr
+    measured = json.loads(report.read_text(encoding="utf-8"))
+    rows = {row["what"]: row for row in measured["rows"]}
+    for events in ("1,000", "3,000"):
+        assert (
+            0
+            < rows[f"first look, {events} events"]["dashboard"]
+            < rows[f"--once, whole process, {events} events"]["dashboard"]
+        )
+        assert rows[f"refresh: look, {events} events"]["whole file"] > 0
+        assert (
+            rows[f"live: first frame, {events} events"]["dashboard"]
+            < rows[f"live: obeys a key, {events} events"]["dashboard"]
+        )
+        assert rows[f"peak memory, live, {events} events"]["dashboard"] > 20
+    assert sum("refresh: 80x24" in what for what in rows) == 10
+
+
+def test_the_run_to_look_at_is_one(tmp_path: Path) -> None:
+    command = [sys.executable, str(ROOT / "scripts" / "benches" / "long_run.py"), str(tmp_path), "2500"]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment) as loop:
+        assert loop.stdin is not None
+        assert loop.stdout is not None
+        assert loop.stdout.readline() == "ready\n"
+        out = OutPaths(tmp_path)
+        (run_id,) = out.run_ids()
+        before = sum_deltas(out.run(run_id).events)[0]["train_step"]
+        assert before >= 2500
+        assert Follower(out).look().condition == "running"
+        time.sleep(1)
+        state = load_state(out.run(run_id).state)
+        assert before < state.counters["train_step"] <= sum_deltas(out.run(run_id).events)[0]["train_step"]
+        loop.stdin.close()
+    assert loop.returncode == 0
+    assert Follower(out).look().condition == "dead"
