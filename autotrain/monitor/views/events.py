@@ -6,16 +6,34 @@ from collections.abc import Sequence
 from rich.text import Text
 
 from autotrain.monitor.snapshot import Event, Snapshot
-from autotrain.monitor.views.layout import Line
+from autotrain.monitor.views.layout import Line, wrapped
 from autotrain.monitor.views.page import Page
 from autotrain.monitor.views.words import ABSENT
 
+# From here on there is room for an event's kind beside what it says.
+WITH_KIND = 100
+BRIEF_INDENT, INDENT = 22, 42
 LEVEL_STYLES = {"error": "red", "warn": "yellow", "success": "green"}
 
 
 def events(snapshot: Snapshot, page: Page) -> list[Line]:
     """All events kept that match the filter, oldest first."""
-    return event_lines(matching(snapshot.events, page.wanted))
+    return whole_lines(matching(snapshot.events, page.wanted), page)
+
+
+def seen(found: Sequence[Event], page: Page) -> tuple[list[Line], int]:
+    """The lines that the page has room for, and how many events back it can be scrolled.
+
+    Scrolled from the end: the newest line is the last, as in a log. Only what is seen is made.
+    """
+    room = page.room
+    oldest, lines = 0, 0
+    while oldest < min(len(found), room) and lines < room:
+        lines += len(whole_lines(found[oldest : oldest + 1], page))
+        oldest += lines <= room
+    most = len(found) - max(1, oldest) if found else 0
+    last = len(found) - min(page.scroll, most)
+    return whole_lines(found[max(0, last - room) : last], page)[-room:], most
 
 
 def matching(found: Sequence[Event], wanted: str) -> Sequence[Event]:
@@ -24,6 +42,21 @@ def matching(found: Sequence[Event], wanted: str) -> Sequence[Event]:
         return found
     text = wanted.lower()
     return [event for event in found if text in f"{_place(event)} {event.level} {event.kind} {event.message}".lower()]
+
+
+def whole_lines(found: Sequence[Event], page: Page) -> list[Line]:
+    """Each event with all of its message, in as many lines as that takes."""
+    brief = page.width < WITH_KIND
+    lines: list[Line] = []
+    for line in event_lines(found, brief):
+        if line.cell_len <= page.width:
+            lines.append(line)
+            continue
+        indent = (BRIEF_INDENT if brief else INDENT) if page.width > 2 * BRIEF_INDENT else 0
+        start, *rest = line.divide([indent]) if indent else (Text(), line)
+        parts = wrapped(rest[0], page.width - indent)
+        lines += [(start if number == 0 else Text(" " * indent)).append_text(part) for number, part in enumerate(parts)]
+    return lines
 
 
 def event_lines(found: Sequence[Event], brief: bool = False) -> list[Line]:

@@ -8,7 +8,7 @@ from rich.text import Text
 from autotrain.monitor.charts import to_ascii
 from autotrain.monitor.snapshot import Snapshot, elapsed, rounds_asked, run_left
 from autotrain.monitor.views.evaluation import evaluation
-from autotrain.monitor.views.events import event_lines, events, matching
+from autotrain.monitor.views.events import events, matching, seen
 from autotrain.monitor.views.layout import Line, wrapped
 from autotrain.monitor.views.overview import overview
 from autotrain.monitor.views.page import EVENTS_VIEW, VIEWS, Page
@@ -45,11 +45,7 @@ python scripts/menu.py    or    python -m autotrain.control stop|pause|resume
 def frame(snapshot: Snapshot, page: Page) -> tuple[list[Line], int]:
     """The screen as `page.height` lines of `page.width` cells, and how far the view can be scrolled."""
     if page.view == EVENTS_VIEW and not page.help:
-        # Only the lines that are seen are made. Scrolled from the end: the newest line is the last, as in a log.
-        found = matching(snapshot.events, page.wanted)
-        most = max(0, len(found) - page.room)
-        last = len(found) - min(page.scroll, most)
-        body = event_lines(found[max(0, last - page.room) : last])
+        body, most = seen(matching(snapshot.events, page.wanted), page)
     else:
         whole = body_of(snapshot, page)
         most = max(0, len(whole) - page.room)
