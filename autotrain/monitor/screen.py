@@ -48,6 +48,7 @@ class Dashboard(App[None]):
     """
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("q,ctrl+c", "quit"),
+        Binding("ctrl+z", "suspend_process"),
         Binding("r", "look"),
         *(Binding(str(number), f"view({number})") for number in range(1, len(VIEWS) + 1)),
         Binding("tab", "turn(1)", priority=True),
@@ -79,6 +80,8 @@ class Dashboard(App[None]):
         for number in (signal.SIGTERM, signal.SIGHUP):
             asyncio.get_running_loop().add_signal_handler(number, self._end, 128 + number)
         self.set_interval(self._seconds, self.action_look)
+        # What the shell left on the terminal is not what Textual believes to be there.
+        self.app_resume_signal.subscribe(self, lambda _: self.query_one(Screenful).refresh())
 
     def _end(self, status: int) -> None:
         self.exit(return_code=status)

@@ -35,6 +35,7 @@ Home End       to the top, to the bottom (also g and G)
 r              look at the files now
 ?              this help; any key goes back
 q              quit (also Ctrl-C); the run goes on
+Ctrl-Z         to the shell; its command fg comes back
 
 The dashboard only reads. To start, stop, pause or resume a run, in another terminal:
 python scripts/menu.py    or    python -m autotrain.control stop|pause|resume
