@@ -33,7 +33,7 @@ def evaluation(snapshot: Snapshot, page: Page) -> list[Line]:
         lines = _report(snapshot.reports[newest], page)
     if len(snapshot.reports) > 1:
         lines += [Text("pass@1 by round, each on the items held out until then", HEADING), *_rounds(snapshot), Text()]
-    return [*lines, Text("settings (bold: not the default)", HEADING), *_settings(snapshot.settings)]
+    return [*lines, Text("settings (bold: not the default)", HEADING), *_settings(snapshot.settings, page)]
 
 
 def _report(report: Mapping[str, Any], page: Page) -> list[Line]:
@@ -89,13 +89,16 @@ def _rounds(snapshot: Snapshot) -> list[Line]:
     return grid(rows)
 
 
-def _settings(settings: Mapping[str, Any]) -> list[Line]:
+def _settings(settings: Mapping[str, Any], page: Page) -> list[Line]:
     preset = PRESETS.get(str(settings.get("preset")), {})
     rows: list[list[Cell]] = []
+    room = max(20, page.width - max(map(len, public_fields())) - 2)
     for name, field in public_fields().items():
         value = settings.get(name)
         usual = value == field.default or str(value) == str(field.default)
         from_preset = not usual and name in preset and preset[name] == value
         origin = f"  (preset {settings.get('preset')})" if from_preset else ""
-        rows.append([name.upper(), Text(f"{setting(value)}{origin}", "dim" if usual else "bold")])
+        text = Text(f"{setting(value)}{origin}", "dim" if usual else "bold")
+        parts = [text] if text.cell_len <= room else wrapped(text, room)
+        rows += [[name.upper() if number == 0 else "", part] for number, part in enumerate(parts)]
     return grid(rows)
