@@ -72,6 +72,9 @@ def _write_events(run: RunPaths, events: int, began: float, state: State) -> Non
             record.counts = {key: value * many for key, value in delta.items()}
             state.stages.setdefault(str(round_number), {})[stage] = record
             number += many
+        # A run of this length was not written within ten seconds: what is measured must not wait for the disk.
+        stream.flush()
+        os.fsync(stream.fileno())
     state.current_round, state.current_stage = round_number, stage
     record.status, record.ended_at = "running", None
 
