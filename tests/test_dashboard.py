@@ -106,6 +106,14 @@ def test_wrong_use_is_said_in_a_sentence(out: OutPaths, words: list[str], said: 
     assert "Traceback" not in result.stderr
 
 
+def test_what_cannot_be_written_is_said_in_a_sentence(out: OutPaths) -> None:
+    record(out)
+    result = dashboard(out, "--svg", str(out.root / "no folder" / "view.svg"))
+    assert result.returncode == 1
+    assert "No such file or directory" in result.stderr
+    assert "Traceback" not in result.stderr
+
+
 def test_nothing_is_written_by_looking(out: OutPaths) -> None:
     record(out)
     before = {path: path.stat().st_mtime_ns for path in out.root.rglob("*")}

@@ -4,6 +4,7 @@ import argparse
 import json
 import os
 import re
+import signal
 import sys
 import time
 from collections.abc import Sequence
@@ -47,6 +48,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         # `| head` has seen enough. What is left in the buffer must not be tried again at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+    except KeyboardInterrupt:
+        return 128 + signal.SIGINT
+    except OSError as error:
+        print(f"dashboard: {error.filename or 'output'}: {error.strerror}", file=sys.stderr)
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
 
 
 def _options(argv: Sequence[str]) -> tuple[argparse.Namespace, OutPaths]:
@@ -79,13 +86,21 @@ def _options(argv: Sequence[str]) -> tuple[argparse.Namespace, OutPaths]:
 
 def _show_live(follower: Follower, options: argparse.Namespace) -> int:
     console = Console()
-    page = Page(options.view, console.width, console.height, ascii_only=options.ascii)
+    ascii_only = options.ascii or not console.encoding.lower().startswith("utf")
+    page = Page(options.view, console.width, console.height, ascii_only=ascii_only)
+    # Until Textual has its own handlers, the terminal is left as it was all the same.
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, _leave)
     # The first frame stands there while the rest is loaded, which takes longer than all the files do.
     with console.screen() as screen:
         screen.update(Group(*frame(follower.look(), page)[0]))
         from autotrain.monitor.screen import show
 
         return show(follower, page, options.refresh)
+
+
+def _leave(number: int, _: object) -> None:
+    sys.exit(128 + number)
 
 
 def _show_once(snapshot: Snapshot, options: argparse.Namespace) -> None:
