@@ -157,7 +157,7 @@ def test_each_key_does_what_the_screen_says(out: OutPaths) -> None:
     assert "pass@1" in first
     assert "rate limits" in two
     assert "learning rate" in three
-    assert "pipeline_start" not in four
+    assert "3 rounds of 100 samples" not in four
     assert "newest" in four
     assert "held-out items" in five
     assert one == first
@@ -179,7 +179,7 @@ def test_scrolling_stops_at_both_ends(out: OutPaths) -> None:
     assert places[3:] == [f"{most}/{most}"] * 2 + [f"0/{most}"] * 2
     newest, back, oldest, again = drive(out, "4", "up", "home", "end")[1:]
     assert "1 back" in back
-    assert "pipeline_start" in oldest
+    assert "3 rounds of 100 samples" in oldest
     assert again == newest
 
 
