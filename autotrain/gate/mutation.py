@@ -8,7 +8,7 @@ order to take them: the builtin teacher by its dice, the gate by the source itse
 import ast
 import random
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -289,6 +289,13 @@ def exit_loop(text: Text, node: ast.AST) -> Iterator[Edit]:
         yield text.replaced("exit_loop", node, new, f"`{new}` is used where `{old}` is needed.")
 
 
+def returned(text: Text, node: ast.AST) -> Iterator[Edit]:
+    if isinstance(node, ast.Return) and node.value is not None and text.of(node.value) != "None":
+        start, end = text.span(node.value)
+        gap = " " if text.source[start - 1].isalnum() else ""  # `return[1]`
+        yield Edit("returned", start, end, f"{gap}None", node.lineno, "The result is not returned.")
+
+
 Operator = Callable[[Text, Any], Iterator[Edit]]
 OPERATORS: dict[type[ast.AST], tuple[Operator, ...]] = {
     ast.Compare: (boundary, flipped),
@@ -309,20 +316,27 @@ OPERATORS: dict[type[ast.AST], tuple[Operator, ...]] = {
     ast.Break: (exit_loop,),
     ast.Continue: (exit_loop,),
 }
+# What only the gate looks for: a bug too plain to be planted, and the teacher's draws stay what they are.
+GATE_OPERATORS = {**OPERATORS, ast.Return: (returned,)}
 
 
 # ---------------------------------------------------------------------------
 # Finding them
 
 
-def find_edits(text: Text, visible: bool, shuffle: Shuffle) -> list[Edit]:
+def find_edits(
+    text: Text,
+    visible: bool,
+    shuffle: Shuffle,
+    operators: Mapping[type[ast.AST], tuple[Operator, ...]] = OPERATORS,
+) -> list[Edit]:
     """All edits of the source, one of each operator first, then a second of each, and so on.
 
     `visible` leaves out those that remove something, for they have no line to point at.
     """
     found: dict[str, list[Edit]] = {}
     for node in _nodes(text.tree):
-        for operator in OPERATORS.get(type(node), ()):
+        for operator in operators.get(type(node), ()):
             for edit in operator(text, node):
                 if edit.line or not visible:
                     found.setdefault(edit.operator, []).append(edit)
@@ -341,7 +355,7 @@ def mutants_of(source: str, most: int) -> list[str]:
     if isinstance(tree, Problem) or shape is None:
         return []
     dice = random.Random(source)
-    edits = find_edits(Text(source, tree), False, lambda items: dice.sample(items, len(items)))
+    edits = find_edits(Text(source, tree), False, lambda items: dice.sample(items, len(items)), GATE_OPERATORS)
     mutants: dict[str, None] = {}
     for edit in edits[: 4 * most]:
         mutant = edit.apply(source)
