@@ -12,7 +12,7 @@ import subprocess
 import sys
 import termios
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -129,19 +129,27 @@ def screen_of(app: Dashboard) -> str:
     return "\n".join(strip.text for strip in app.query_one(Screenful).strips)
 
 
+async def until(condition: Callable[[], bool]) -> None:
+    end = time.monotonic() + 10
+    while not condition():
+        assert time.monotonic() < end
+        await asyncio.sleep(0.01)
+
+
 def drive(out: OutPaths, *keys: str, size: tuple[int, int] = (80, 24)) -> list[str]:
     """The screen after each key; `=WxH` resizes."""
 
     async def run() -> list[str]:
-        app = Dashboard(Follower(out), Page(), 0.1)
+        app = Dashboard(Follower(out), Page(), 60)
         shown = []
         async with app.run_test(size=size) as pilot:
-            while not screen_of(app):
-                await pilot.pause()
+            await until(lambda: bool(screen_of(app)))
             shown.append(screen_of(app))
             for key in keys:
                 if key.startswith("="):
-                    await pilot.resize_terminal(*(int(number) for number in key[1:].split("x")))
+                    width, height = (int(number) for number in key[1:].split("x"))
+                    await pilot.resize_terminal(width, height)
+                    await until(lambda lines=height: len(screen_of(app).splitlines()) == lines)
                 else:
                     await pilot.press(key)
                 await pilot.pause()

@@ -5,9 +5,10 @@ import signal
 from dataclasses import replace
 from typing import Any, ClassVar
 
-from textual import events, on
+from textual import on
 from textual.app import App, ComposeResult
 from textual.binding import Binding, BindingType
+from textual.message import Message
 from textual.reactive import reactive
 from textual.strip import Strip
 from textual.widget import Widget
@@ -32,6 +33,12 @@ class Screenful(Widget):
     """The lines of the frame, shown as they are."""
 
     strips: reactive[list[Strip]] = reactive(list)
+
+    class Fitted(Message):
+        """It has another size now."""
+
+    def on_resize(self) -> None:
+        self.post_message(self.Fitted())
 
     def render_line(self, y: int) -> Strip:
         return self.strips[y] if y < len(self.strips) else Strip.blank(self.size.width)
@@ -88,7 +95,7 @@ class Dashboard(App[None]):
 
     # What is seen
 
-    @on(events.Resize)
+    @on(Screenful.Fitted)
     def action_look(self) -> None:
         self._snapshot = self._follower.look()
         self._draw()
