@@ -3,7 +3,7 @@
 import sys
 from pathlib import Path
 
-from autotrain.monitor.menu import main
+from autotrain.monitor.menu.command import main
 
 if __name__ == "__main__":
     sys.exit(main(str(__doc__), Path(__file__).resolve().with_name("loop.sh")))

@@ -20,9 +20,9 @@ import pytest
 from textual.pilot import Pilot
 
 from autotrain.config import Settings, load
-from autotrain.monitor.form import ConfigForm, StartForm
-from autotrain.monitor.menu import main
-from autotrain.monitor.menu_screens import Menu
+from autotrain.monitor.menu.command import main
+from autotrain.monitor.menu.form import ConfigForm, StartForm
+from autotrain.monitor.menu.screens import Menu
 from autotrain.run.control import look_at, read_request
 from autotrain.run.lock import loop_pid
 from autotrain.run.paths import OutPaths, RunPaths

@@ -11,7 +11,7 @@ from textual.widgets import OptionList, Static
 from textual.widgets.option_list import Option
 
 if TYPE_CHECKING:
-    from autotrain.monitor.menu_screens import Menu
+    from autotrain.monitor.menu.screens import Menu
 
 # A line of a list, and what is said behind it if the line makes no sense now (then it is grey).
 Line = tuple[str, str | None]

@@ -58,7 +58,7 @@ def _act(source: Source, options: argparse.Namespace, loop: Path) -> int:
             return 0
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
         raise SettingsError(f"the menu needs a terminal; without one, use {FLAGS}")
-    from autotrain.monitor.menu_screens import open_menu
+    from autotrain.monitor.menu.screens import open_menu
 
     ascii_only = options.ascii or not sys.stdout.encoding.lower().startswith("utf")
     return open_menu(OutPaths(out.root.absolute()), loop, ascii_only)
@@ -69,7 +69,7 @@ def _start(source: Source, resume: str | None, yes: bool, loop: Path) -> int:
     if not yes and not sys.stdin.isatty():
         raise SettingsError("nobody can be asked, as this is no terminal; --yes starts without asking")
     # Takes a moment, and --help is to have none.
-    from autotrain.monitor.launch import launch, propose
+    from autotrain.monitor.menu.launch import launch, propose
 
     proposal = propose(source, resume)
     if proposal.plan:

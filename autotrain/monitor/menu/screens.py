@@ -13,11 +13,11 @@ from textual.binding import Binding, BindingType
 from textual.widgets import OptionList
 
 from autotrain.errors import AutotrainError
-from autotrain.monitor.form import ConfigForm, StartForm
-from autotrain.monitor.launch import Item, look_around
-from autotrain.monitor.launch_pages import RunsPage
-from autotrain.monitor.page import AskPage, Line, Page, numbers
-from autotrain.monitor.settings_pages import ConfigPage, PresetPage
+from autotrain.monitor.menu.form import ConfigForm, StartForm
+from autotrain.monitor.menu.launch import Item, look_around
+from autotrain.monitor.menu.launch_pages import RunsPage
+from autotrain.monitor.menu.page import AskPage, Line, Page, numbers
+from autotrain.monitor.menu.settings_pages import ConfigPage, PresetPage
 from autotrain.run.control import Action, Standing, ask
 from autotrain.run.paths import OutPaths
 

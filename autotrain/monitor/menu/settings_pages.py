@@ -7,9 +7,9 @@ from textual.binding import Binding, BindingType
 from textual.widgets import Input, OptionList, Static
 
 from autotrain.errors import AutotrainError
-from autotrain.monitor.form import ConfigForm, Row, StartForm, preset_lines
-from autotrain.monitor.launch_pages import PlanPage
-from autotrain.monitor.page import BACK, Line, Page, numbers
+from autotrain.monitor.menu.form import ConfigForm, Row, StartForm, preset_lines
+from autotrain.monitor.menu.launch_pages import PlanPage
+from autotrain.monitor.menu.page import BACK, Line, Page, numbers
 from autotrain.redact import plain
 from autotrain.sources import find_key
 

@@ -9,9 +9,9 @@ from textual.binding import Binding, BindingType
 from textual.containers import VerticalScroll
 from textual.widgets import OptionList, Static
 
-from autotrain.monitor.form import HERE
-from autotrain.monitor.launch import Launched, Proposal, launch, propose, resume_objection
-from autotrain.monitor.page import BACK, Page, numbers
+from autotrain.monitor.menu.form import HERE
+from autotrain.monitor.menu.launch import Launched, Proposal, launch, propose, resume_objection
+from autotrain.monitor.menu.page import BACK, Page, numbers
 from autotrain.run.control import look_at
 from autotrain.sources import Source
 
