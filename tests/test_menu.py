@@ -520,8 +520,8 @@ def test_the_terminal_is_as_it_was_however_the_menu_ends(out: OutPaths) -> None:
 
 
 def test_an_error_in_the_menu_gives_the_terminal_back_too(out: OutPaths) -> None:
-    broken = "import sys; from pathlib import Path; from autotrain.monitor import menu, menu_screens; "
-    broken += "menu_screens.look_around = lambda out: 1 / 0; sys.exit(menu.main('', Path('loop.sh')))"
+    broken = "import sys; from pathlib import Path; from autotrain.monitor.menu import command, screens; "
+    broken += "screens.look_around = lambda out: 1 / 0; sys.exit(command.main('', Path('loop.sh')))"
     terminal = Terminal(out, command=["-c", broken])
     assert terminal.ended() == 1
     assert b"ZeroDivisionError" in terminal.shown
