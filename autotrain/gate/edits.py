@@ -9,7 +9,8 @@ import re
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from autotrain.gate.program import Problem, parse, runnable_tests
+from autotrain.gate.program import Problem, parse
+from autotrain.gate.steps import Program, split
 from autotrain.sample import describe, fenced_code, strict_json
 
 MAX_FILES = 3
@@ -114,6 +115,6 @@ def broken_file(files: dict[str, str]) -> Problem | None:
     return next((item for item in found if isinstance(item, Problem)), None)
 
 
-def with_files(files: dict[str, str], tests: str) -> str:
+def with_files(files: dict[str, str], tests: str) -> Program:
     """The program that runs `tests`, which import from the files."""
-    return f"{_WRITE_FILES.replace('{files!r}', repr(files))}\n{runnable_tests(tests) or ''}\n"
+    return split(_WRITE_FILES.replace("{files!r}", repr(files)), tests)

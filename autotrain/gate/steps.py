@@ -37,7 +37,7 @@ class Judged:
 
 
 def split(code: str, tests: str) -> Program:
-    """The program that runs `tests` after `code`: like `program.with_tests`, but taken apart."""
+    """The program that runs `tests` after `code`, taken apart."""
     text = runnable_tests(tests) or ""
     tree = parse(text)
     if not isinstance(tree, Problem):
