@@ -54,7 +54,7 @@ def _text(value: Any, depth: int, room: list[int]) -> str:
     elif kind is str:
         if _len(value) > room[0]:
             raise _Foreign
-        text = _quote(value)
+        text = _str_text(value)
     elif value is None or kind is bool:
         text = "null" if value is None else "true" if value else "false"
     elif kind is float:
@@ -110,6 +110,14 @@ def _int_text(number: int) -> str:
     return f"{number}" if bits <= _PLAIN_BITS else f'{{"i":"{number:#x}"}}'
 
 
+def _str_text(text: str) -> str:
+    try:
+        text.encode()
+    except UnicodeEncodeError:  # halves of a surrogate pair: JSON would join them
+        return f'{{"u":"{text.encode("utf-8", "surrogatepass").hex()}"}}'
+    return _quote(text)
+
+
 def _float_text(number: float) -> str:
     # The one number that differs from itself, and the two that are infinite.
     return repr(number) if number - number == 0.0 else f'{{"f":"{number!r}"}}'
@@ -162,6 +170,8 @@ def _tagged(tag: str, content: Any, depth: int) -> Any:
         return float(content)
     if tag == "b" and isinstance(content, str):
         return bytes.fromhex(content)
+    if tag == "u" and isinstance(content, str):
+        return bytes.fromhex(content).decode("utf-8", "surrogatepass")
     if tag == "c":
         real, imaginary = (_value(part, 0) for part in _pair(content))
         if type(real) is float and type(imaginary) is float:
