@@ -21,8 +21,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from autotrain.errors import AutotrainError
-from autotrain.gate.ending import Ending, Tier, Traces
-from autotrain.gate.sandbox import Limits
+from autotrain.gate.ending import Ending, Limits, Tier, Traces
 
 PACKAGE = Path(__file__).resolve().parents[1]
 # All of the project that a server needs, and all of it that it sees in tier A.
