@@ -86,7 +86,7 @@ def test_there_are_few_and_all_are_different_expressions() -> None:
     tests = "\n".join(f"assert f([{number}, 1], 'a', {number}) == 1" for number in range(30))
     found = probes_of(tests, "f")
     assert len(found) == len(set(found)) == MAX_PROBES
-    assert probes_of(tests, "f", 5) == found[:5]
+    assert probes_of(tests, "f", most=5) == found[:5]
     for probe in found:
         ast.parse(probe, mode="eval")
 

@@ -6,14 +6,20 @@ a loop over cases or of arguments that are computed give none.
 """
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import islice, zip_longest
 from math import isfinite
 from typing import Any
 
-MAX_PROBES = 40
+from autotrain.gate.program import Problem, parse
+
+MAX_PROBES = 80
 # Of these, calls that the tests make themselves: a test may look at only a part of what it is answered.
 MAX_REPEATED = 8
+MAX_HINTS = 9
+# Changes of the first and of the last item of a list, for each.
+MAX_OF_ITEM = 8
 _LARGEST = 1000  # items, characters or, of a number, bits: longer ones are not doubled
 
 
@@ -38,11 +44,13 @@ class _Call:
         return f"{self.function}({', '.join(given)})"
 
 
-def probes_of(tests: str, entry_point: str, most: int = MAX_PROBES) -> list[str]:
-    """Up to `most` different calls of `entry_point`, those of the tests first; the same ones every time."""
-    try:
-        tree = ast.parse(tests)
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
+def probes_of(tests: str, entry_point: str, code: str = "", most: int = MAX_PROBES) -> list[str]:
+    """Up to `most` different calls of `entry_point`, those of the tests first; the same ones every time.
+
+    Numbers in `code`, and those next to them, are tried as arguments: that is where it decides something.
+    """
+    tree = parse(tests)
+    if isinstance(tree, Problem):
         return []
     aliases = _aliases(tree, entry_point)
     calls = list({str(call): call for call in _literal_calls(tree, entry_point, aliases)}.values())
@@ -50,7 +58,7 @@ def probes_of(tests: str, entry_point: str, most: int = MAX_PROBES) -> list[str]
     seen_negative = any(_is_negative(value) for call in calls for value in call.values)
     varied: list[str] = []
     risky: list[str] = []
-    for call, is_new in _variations(calls):
+    for call, is_new in _variations(calls, _numbers_in(code)):
         # A loop down to zero may never end from below it: what comes after would never be asked.
         (risky if is_new and not seen_negative else varied).append(str(call))
     found = dict.fromkeys([*repeated, *varied[: most - len(repeated) - min(4, len(risky))], *risky])
@@ -97,12 +105,24 @@ def _literal_calls(tree: ast.Module, entry_point: str, aliases: set[str]) -> Ite
             yield _Call(function, arguments, named)
 
 
-def _variations(calls: list[_Call]) -> Iterator[tuple[_Call, bool]]:
+def _numbers_in(code: str) -> tuple[int, ...]:
+    """The first few numbers in the code, each with its neighbours; no others than small ones."""
+    tree = parse(code)
+    if isinstance(tree, Problem):
+        return ()
+    numbers = (node.value for node in ast.walk(tree) if isinstance(node, ast.Constant) and type(node.value) is int)
+    near = (item for number in numbers if 1 < number < 10_000 for item in (number, number + 1, number - 1))
+    return tuple(dict.fromkeys(near))[:MAX_HINTS]
+
+
+def _variations(calls: list[_Call], hints: tuple[int, ...]) -> Iterator[tuple[_Call, bool]]:
     """Calls with one argument changed, and whether that made a number negative: a change of every place first.
 
     Places begin with different kinds of change, so that few probes hold many kinds.
     """
-    places = [(call, place, list(_vary(call.values[place]))) for call in calls for place in range(len(call.values))]
+    places = [
+        (call, place, list(_vary(call.values[place], hints))) for call in calls for place in range(len(call.values))
+    ]
     deepest = max((len(values) for *_, values in places), default=0)
     for depth in range(deepest):
         for number, (call, place, values) in enumerate(places):
@@ -130,18 +150,18 @@ def _literal(value: Any) -> str:
     return repr(value)
 
 
-def _vary(value: Any) -> Iterator[Any]:
+def _vary(value: Any, hints: tuple[int, ...]) -> Iterator[Any]:
     """Values of the same type near `value`, or at the ends of what the type holds; never the value itself."""
-    for other in _others(value):
+    for other in _others(value, hints):
         if type(other) is not type(value) or other != value:
             yield other
 
 
-def _others(value: Any) -> Iterator[Any]:
+def _others(value: Any, hints: tuple[int, ...]) -> Iterator[Any]:
     if isinstance(value, bool):
         yield not value
     elif isinstance(value, int):
-        yield from (value + 1, value - 1, 0, 1, -1)
+        yield from (value + 1, value - 1, *hints[:3], 0, 1, *hints[3:], -1)
         if value.bit_length() < _LARGEST:
             yield from (-value, value * 2)
     elif isinstance(value, float):
@@ -152,19 +172,27 @@ def _others(value: Any) -> Iterator[Any]:
         yield from (value[::-1], value[:1], b"", value[:_LARGEST] * 2)
     elif isinstance(value, list | tuple):
         kind = type(value)
-        yield from (kind(reversed(value)), value[:1], value[:_LARGEST] * 2, value[:-1])
-        for place in (0, len(value) - 1)[: len(value)]:
-            for number, item in enumerate(_vary(value[place])):
-                if number < 3:
-                    yield kind([*value[:place], item, *value[place + 1 :]])
-        yield kind()
+        shapes = (kind(reversed(value)), value[:1], value[:_LARGEST] * 2, value[:-1], kind())
+        yield from _alternating(shapes, _with_items_changed(value, kind, hints))
     elif isinstance(value, dict):
-        for key in list(value)[:1]:
-            yield from ({**value, key: item} for item in _vary(value[key]))
-            yield {key: value[key]}
-            yield {name: item for name, item in value.items() if name != key}
-        yield dict(reversed(value.items()))
-        yield {}
+        pairs = list(value.items())
+        smaller: tuple[dict[Any, Any], ...] = (dict(pairs[:1]), dict(pairs[1:]), dict(pairs[::-1]), {})
+        changed = ({**value, key: item} for key, old in pairs[:2] for item in islice(_vary(old, hints), MAX_OF_ITEM))
+        yield from _alternating(smaller, changed)
     elif isinstance(value, set):
         ordered = sorted(value, key=repr)
         yield from (set(ordered[:1]), set(ordered[1:]), set())
+
+
+def _with_items_changed(value: Any, kind: type, hints: tuple[int, ...]) -> Iterator[Any]:
+    """The list or tuple with its last or first item changed, and with nothing but that item."""
+    for place in sorted({0, len(value) - 1} if value else (), reverse=True):
+        for number, item in enumerate(islice(_vary(value[place], hints), MAX_OF_ITEM)):
+            alone = number % 2 and kind is list
+            yield [item] if alone else kind([*value[:place], item, *value[place + 1 :]])
+
+
+def _alternating(first: Iterable[Any], second: Iterable[Any]) -> Iterator[Any]:
+    missing = object()
+    for pair in zip_longest(first, second, fillvalue=missing):
+        yield from (item for item in pair if item is not missing)

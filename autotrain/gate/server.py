@@ -25,6 +25,7 @@ sys.path[0] = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__
 
 from autotrain.gate import filter as calls  # noqa: E402
 from autotrain.gate import walls  # noqa: E402
+from autotrain.gate.folder import MAX_BYTES, MAX_FILES, empty, is_overfull  # noqa: E402
 from autotrain.gate.runner import run_steps  # noqa: E402
 
 del sys.path[0]
@@ -97,13 +98,12 @@ class Server:
         _, status, usage = os.wait4(child, 0)
         while reap_one():
             pass
-        if not self.mounted:
-            empty(self.settings["folder"])
-        if self.orphaned:
-            return
         code = os.WEXITSTATUS(status) if os.WIFEXITED(status) else -1
         number = os.WTERMSIG(status) if os.WIFSIGNALED(status) else 0
-        self.control.send(f"ended {code} {number} {usage.ru_utime + usage.ru_stime:.3f}".encode())
+        if not self.orphaned:
+            self.control.send(f"ended {code} {number} {usage.ru_utime + usage.ru_stime:.3f}".encode())
+        if not self.mounted:
+            empty(self.settings["folder"])
 
     def wait(self, child: int) -> None:
         """Until the job has ended, by itself, by order, or because the parent or its folder's limit is gone."""
@@ -121,7 +121,7 @@ class Server:
                         self.orphaned = True
                         waiting.unregister(self.control)
                     os.kill(child, signal.SIGKILL)
-                elif not self.mounted and overfull(self.settings["folder"]):
+                elif not self.mounted and is_overfull(self.settings["folder"]):
                     os.kill(child, signal.SIGKILL)
         finally:
             os.close(descriptor)
@@ -134,10 +134,10 @@ class Server:
             os.setsid()
             source, reply = self.arrange(descriptors)
             if self.mounted:
-                walls.mount_folder(folder, user)
+                walls.mount_folder(folder, user, MAX_BYTES, MAX_FILES)
             os.chdir(folder)
             writable = os.open(folder, os.O_PATH | os.O_DIRECTORY)
-            file_bytes = walls.FOLDER_BYTES if self.mounted else walls.FOLDER_BYTES // 16
+            file_bytes = MAX_BYTES if self.mounted else MAX_BYTES // 16
             walls.limit_resources(memory, ceil(seconds) + 1, file_bytes, self.tasks)
             if user is not None:
                 walls.become(user)
@@ -228,8 +228,8 @@ def can_mount(folder: str) -> bool:
     child = os.fork()
     if child == 0:
         try:
-            walls.mount_folder(folder, None)
-        except BaseException:
+            walls.mount_folder(folder, None, MAX_BYTES, MAX_FILES)
+        except OSError:
             os._exit(1)
         os._exit(0)
     return os.waitpid(child, 0)[1] == 0
@@ -245,36 +245,6 @@ def reap_one() -> bool:
         return os.waitpid(-1, os.WNOHANG)[0] != 0
     except ChildProcessError:
         return False
-
-
-def overfull(folder: str) -> bool:
-    size = files = 0
-    for parent, folders, names in os.walk(folder):
-        files += len(folders) + len(names)
-        for name in names:
-            try:
-                size += os.lstat(os.path.join(parent, name)).st_size
-            except OSError:
-                continue
-        if size > walls.FOLDER_BYTES or files > walls.FOLDER_FILES:
-            return True
-    return False
-
-
-def empty(folder: str) -> None:
-    """Delete what the job left, however deep it lies: what is in a folder is moved up before that is removed."""
-    number = 0
-    while names := os.listdir(folder):
-        for name in names:
-            path = os.path.join(folder, name)
-            if not stat.S_ISDIR(os.lstat(path).st_mode):
-                os.unlink(path)
-                continue
-            os.chmod(path, 0o700)
-            for inner in os.listdir(path):
-                number += 1
-                os.rename(os.path.join(path, inner), os.path.join(folder, f".moved-{os.getpid()}-{number}"))
-            os.rmdir(path)
 
 
 def reroute_library() -> list[int]:

@@ -17,7 +17,6 @@ SECCOMP_MODE_FILTER = 2
 LANDLOCK_CREATE_RULESET, LANDLOCK_ADD_RULE, LANDLOCK_RESTRICT_SELF = 444, 445, 446
 LANDLOCK_VERSION, LANDLOCK_PATH_BENEATH = 1, 1
 
-FOLDER_BYTES, FOLDER_FILES = 16 << 20, 1024
 TASKS, OPEN_FILES = 64, 64
 
 # Landlock's rights over files, by the version that brought them.
@@ -54,12 +53,12 @@ def new_process_space(self_descriptor: int) -> None:
     call("unshare", CLONE_NEWPID)
 
 
-def mount_folder(folder: str, user: int | None) -> None:
+def mount_folder(folder: str, user: int | None, size: int, files: int) -> None:
     """Lay an empty folder in memory over `folder`, seen by the caller alone and gone with it."""
     call("unshare", CLONE_NEWNS)
     call("mount", b"none", b"/", None, MS_REC | MS_PRIVATE, None)
     owner = "" if user is None else f",uid={user},gid={user}"
-    options = f"size={FOLDER_BYTES},nr_inodes={FOLDER_FILES},mode=0755{owner}".encode()
+    options = f"size={size},nr_inodes={files},mode=0755{owner}".encode()
     call("mount", b"tmpfs", os.fsencode(folder), b"tmpfs", MS_NOSUID | MS_NODEV | MS_NOEXEC, options)
 
 

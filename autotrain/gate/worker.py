@@ -15,19 +15,20 @@ import sysconfig
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from importlib import metadata
 from pathlib import Path
 from typing import IO, Any
 
 from autotrain.errors import AutotrainError
 from autotrain.gate.ending import Ending, Limits, Tier, Traces
+from autotrain.gate.folder import empty
 
 PACKAGE = Path(__file__).resolve().parents[1]
 # All of the project that a server needs, and all of it that it sees in tier A.
 NEEDED = (
     "__init__.py",
-    *(f"gate/{name}.py" for name in ("__init__", "server", "walls", "filter", "encoding", "runner")),
+    *(f"gate/{name}.py" for name in ("__init__", "server", "walls", "filter", "folder", "encoding", "runner")),
 )
 LIBRARIES = ("/usr/lib", "/usr/lib64", "/usr/local/lib", "/lib", "/lib64", "/usr/share/zoneinfo")
 START_SECONDS = 30.0  # for the interpreter to come up on a busy machine
@@ -86,16 +87,17 @@ class Worker:
                 selector.register(source, selectors.EVENT_READ)
             while selector.get_map().keys() != {self._control.fileno()} or not traces.ended:
                 left = deadline - time.monotonic()
-                if left <= 0 or (traces.spoilt and not killed):
-                    if killed or not traces.began or traces.ended:
-                        raise ServerLost("the job's end was not reported in time")
+                if left <= 0 and (killed or not traces.began or traces.ended):
+                    raise ServerLost("the job's end was not reported in time")
+                if left <= 0 or (traces.spoilt and not killed and not traces.ended):
                     traces.expired = not traces.spoilt
                     killed, deadline = True, time.monotonic() + GRACE_SECONDS
-                    self._control.send(b"kill")
+                    self._tell_to_kill()
                     continue
                 for key, _ in selector.select(left):
                     if key.fd == self._control.fileno():
-                        deadline = self._hear(traces, deadline)
+                        heard = self._hear(traces)
+                        deadline = deadline if killed else heard
                         continue
                     data = os.read(key.fd, 1 << 16)
                     if not data:
@@ -105,8 +107,14 @@ class Worker:
                     else:
                         traces.take_output(data)
 
-    def _hear(self, traces: Traces, deadline: float) -> float:
-        """Take one message of the server; the new deadline."""
+    def _tell_to_kill(self) -> None:
+        try:
+            self._control.send(b"kill")
+        except OSError as error:
+            raise ServerLost(str(error)) from error
+
+    def _hear(self, traces: Traces) -> float:
+        """Take one message of the server; until when the next is to come."""
         try:
             message = self._control.recv(256)
         except OSError as error:
@@ -166,7 +174,7 @@ class Worker:
 
     def _start_bare(self, control: int, said: Any, number: int, hash_seed: int) -> None:
         folder = tempfile.mkdtemp(prefix="autotrain-job-")
-        self._stack.callback(shutil.rmtree, folder, ignore_errors=True)
+        self._stack.callback(_remove, folder)
         user = own_user(number) if os.getuid() == 0 else None
         if user is not None:
             os.chown(folder, user, user)
@@ -274,6 +282,13 @@ def _map_users(info: IO[bytes], user: int) -> None:
     child = json.loads(text)["child-pid"]
     for name in ("gid_map", "uid_map"):
         Path(f"/proc/{child}/{name}").write_text(f"0 0 1\n1 {user} 1\n")
+
+
+def _remove(folder: str) -> None:
+    """A server that ended in peace has done this itself."""
+    with suppress(FileNotFoundError):
+        empty(folder)
+        os.rmdir(folder)
 
 
 def _end(process: subprocess.Popen[bytes], control: socket.socket) -> None:
