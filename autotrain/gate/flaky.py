@@ -117,7 +117,7 @@ def plan_sample_flaky(sample: Sample) -> FlakyPlan | None:
         files = apply_edits(read_files(sample.input), read_edits(sample.output))
     except (Unusable, ValueError):
         return None
-    return _plan(list(files.values()), sample.tests, lambda texts: with_files(dict(zip(files, texts, strict=True)), ""))
+    return _plan(list(files.values()), sample.tests, lambda texts: with_files(dict(zip(files, texts, strict=True))))
 
 
 def plan_flaky(code: str, tests: str) -> FlakyPlan:

@@ -355,7 +355,7 @@ def _plan_edit(sample: Sample, budget: Budget | None) -> StrengthPlan | None:
             start, end = source.find(definition), source.find(definition) + len(definition)
 
             def inside(text: str, path: str = path, source: str = source, start: int = start, end: int = end) -> str:
-                return with_files({**files, path: source[:start] + text + source[end:]}, "")
+                return with_files({**files, path: source[:start] + text + source[end:]})
 
             return plan_strength(definition, sample.tests, entry_point or node.name, budget, inside=inside)
     return None

@@ -101,7 +101,7 @@ def plan_sample(sample: Sample, *, execute: bool) -> Plan:
     if not sample.input.strip():
         return Plan(replace(plan.verdict, passed=False, correct=False, reason="no_input"))
     if kind == "agent_edit":
-        claim = Trial(with_files(read_files(sample.input), sample.tests), "fail", "bug_not_shown")
+        claim = Trial(split(with_files(read_files(sample.input)), sample.tests), "fail", "bug_not_shown")
     else:
         program = split(input_code(sample), sample.tests)
         claim = (
@@ -294,4 +294,4 @@ def _plan_edits(sample: Sample, answer: str, execute: bool) -> Plan:
         return Plan(read)
     if tests is None:
         return Plan(replace(read, reason="no_tests"))
-    return Plan(read, (Trial(with_files(edited, sample.tests), "pass", "tests_failed"),))
+    return Plan(read, (Trial(split(with_files(edited), sample.tests), "pass", "tests_failed"),))
