@@ -452,11 +452,11 @@ def _judged_apart(code: str, tests: str, folder: Path) -> Judged:
     read, write = os.pipe()
     child = os.fork()
     if child == 0:
-        os.close(read)
-        os.chdir(folder)
-        with os.fdopen(write, "w") as stream:
-            stream.write(json.dumps(replies_of(program)))
-            stream.flush()
+        try:
+            os.close(read)
+            os.chdir(folder)
+            os.write(write, json.dumps(replies_of(program)).encode())
+        finally:  # whatever the code has done to this process, it must not go on as pytest
             os._exit(0)
     os.close(write)
     with os.fdopen(read) as stream:
