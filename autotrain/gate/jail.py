@@ -155,7 +155,7 @@ def self_test(tier: Tier) -> list[str]:
         return [f"no list of system calls for {platform.machine()}"]
     try:
         worker = Worker(tier)
-    except (AutotrainError, OSError) as error:
+    except AutotrainError as error:
         return [str(error)]
     try:
         return _attack(worker)
