@@ -8,6 +8,7 @@ import pytest
 from program_runner import Ending, run_programs
 
 from autotrain.gate.mutation import GATE_OPERATORS, mutants_of
+from autotrain.gate.steps import split
 from autotrain.gate.strength import (
     MAX_MUTANTS,
     SOLUTION,
@@ -212,6 +213,11 @@ def test_the_solution_is_asked_once_and_only_if_something_got_through() -> None:
         seen.update(zip(jobs, run_programs(jobs.values()), strict=True))
     assert asked.count(Job("probes", SOLUTION)) == 1
     assert len(asked) == len(set(asked))
+
+
+def test_a_program_that_is_at_hand_gives_the_same_plan() -> None:
+    tests = "assert grade(50) == 'pass'\nassert grade(49) == 'fail'"
+    assert plan_strength(CLAMP, tests, "grade", program=split(CLAMP, tests)) == plan_strength(CLAMP, tests, "grade")
 
 
 def sample(task_type: str, output: str, tests: str, **fields: Any) -> Sample:

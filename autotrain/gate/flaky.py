@@ -8,8 +8,9 @@ What this sees: `random` without a seed, secrets, uuid and os.urandom, as often 
 in a hundred times mostly goes unseen); the date and the time of day by time and datetime; the order of sets of texts
 where code loops over one, makes a list of it, joins it, unpacks it, or takes its least, greatest or any one item.
 What it does not see: the order in which a set is printed; hash() and id() of a text or an object, which are the same
-throughout a server's life; races that do not happen; speed, unless a run takes too long; a clock read below Python;
-anything that only another machine or another version of Python would show.
+throughout a server's life (servers with another hash seed would show the first); races that do not happen; speed,
+unless a run takes too long; a clock read below Python; anything that only another machine or another version of Python
+would show.
 """
 
 import ast
@@ -106,23 +107,30 @@ class FlakyPlan:
     signs: tuple[Sign, ...]
 
 
-def plan_sample_flaky(sample: Sample) -> FlakyPlan | None:
-    """The runs that a sample needs whose answer has passed its tests; None where it has no tests of its own."""
+def plan_sample_flaky(sample: Sample, program: Program | None = None) -> FlakyPlan | None:
+    """The runs that a sample needs whose answer has passed its tests; None where it has no tests of its own.
+
+    `program` is the one that they passed in, where it is at hand: it takes a while to make.
+    """
     if sample.metadata.task_type not in MEASURED_TYPES or not sample.tests.strip():
         return None
     if sample.metadata.task_type != "agent_edit":
         code = fenced_code(sample.output)
-        return None if code is None else plan_flaky(code, sample.tests)
+        return None if code is None else plan_flaky(code, sample.tests, program)
     try:
         files = apply_edits(read_files(sample.input), read_edits(sample.output))
     except (Unusable, ValueError):
         return None
-    return _plan(list(files.values()), sample.tests, lambda texts: with_files(dict(zip(files, texts, strict=True))))
+
+    def build(texts: list[str]) -> str:
+        return with_files(dict(zip(files, texts, strict=True)))
+
+    return _plan(list(files.values()), sample.tests, build, program)
 
 
-def plan_flaky(code: str, tests: str) -> FlakyPlan:
+def plan_flaky(code: str, tests: str, program: Program | None = None) -> FlakyPlan:
     """The further runs of `tests` after `code`: one, or four where either of them shows a sign of chance."""
-    return _plan([code], tests, lambda texts: texts[0])
+    return _plan([code], tests, lambda texts: texts[0], program)
 
 
 def is_flaky(plan: FlakyPlan, endings: Sequence[Ended]) -> bool:
@@ -166,9 +174,9 @@ def _signs_in(node: ast.AST) -> set[Sign]:
     return {_MODULES[name] for name in modules if name in _MODULES}
 
 
-def _plan(codes: list[str], tests: str, build: Callable[[list[str]], str]) -> FlakyPlan:
+def _plan(codes: list[str], tests: str, build: Callable[[list[str]], str], plain: Program | None) -> FlakyPlan:
     signs = signs_of(*codes, tests)
-    plain = split(build(codes), tests)
+    plain = plain or split(build(codes), tests)
     if not signs:
         return FlakyPlan((plain,), ())
     turned = plain

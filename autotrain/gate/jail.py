@@ -98,13 +98,16 @@ class Jail:
         try:
             if next(self._programs) % PROGRAMS_BETWEEN_TESTS == 0:
                 self._test_again(place)
-            for _ in range(2):  # a server's own accident is not the program's; a second one is
+            for last in (False, True):  # a server's own accident is not the program's; a second one is
                 if self._closed:
                     break
                 try:
                     return self._worker(place).run(program, self.limits)
                 except ServerLost:
                     self._replace(place)
+                except AutotrainError:
+                    if last:
+                        raise
             return Ending("crashed", [], 0.0, "", self.tier, "its server did not outlive it, twice")
         finally:
             self._free.put(place)
@@ -151,7 +154,7 @@ def self_test(tier: Tier) -> list[str]:
         return [f"no list of system calls for {platform.machine()}"]
     try:
         worker = Worker(tier)
-    except (AutotrainError, OSError) as error:
+    except AutotrainError as error:
         return [str(error)]
     try:
         return _attack(worker)

@@ -39,6 +39,7 @@ USUAL = (
 )
 DEVICES = ("/dev/null", "/dev/zero", "/dev/random", "/dev/urandom")
 WATCH_SECONDS = 0.05  # how often a folder that has no limit of its own is measured
+ANY_PROCESS = 0x7A7A7A7A
 BALLAST_BYTES = 8 << 20
 
 
@@ -64,11 +65,10 @@ class Server:
         self.devices = [os.open(place, os.O_PATH) for place in DEVICES if os.path.exists(place)]
         self.kept = [] if settings["process_space"] or os.getuid() else reroute_library()
         self.tasks = walls.TASKS if settings["process_space"] or settings["user"] is not None else own_tasks() + 512
-        self.machine = platform.machine()
         self.mounted = settings["process_space"] or can_mount(settings["folder"])
         self.orphaned = False
-        # Written once; only the process number differs between jobs that are not process 1.
-        self.filter = calls.build(self.machine, 1)
+        # Written once, for a process to be filled in.
+        self.filter = calls.build(platform.machine(), ANY_PROCESS)
 
     def serve(self) -> None:
         self.control.send(b"ready")
@@ -148,7 +148,7 @@ class Server:
                 walls.confine_files(self.landlock, self.readable, self.devices, writable)
             close_others({0, 1, 2, source, reply, *self.kept})
             me = os.getpid()
-            walls.filter_calls(self.filter if me == 1 else calls.build(self.machine, me))
+            walls.filter_calls(self.filter.replace(ANY_PROCESS.to_bytes(4, "little"), me.to_bytes(4, "little")))
         except BaseException as error:
             os.write(2, f"the walls do not stand: {type(error).__name__}: {error}\n".encode())
             os._exit(70)

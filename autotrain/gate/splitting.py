@@ -87,7 +87,8 @@ class _Splitter:
         tree = parse(code)
         of_code = [] if isinstance(tree, Problem) else tree.body
         known = CodeNames() if isinstance(tree, Problem) else names_of_code(code)
-        self.body = inlined(tests.body, known.mentioned)
+        by_name = {name for name in ("__name__", "__qualname__") if name in code}
+        self.body = inlined(tests.body, known.mentioned | by_name)
         self.facts = {id(statement): facts_of(statement) for statement in self.body}
         of_tests = [name for facts in self.facts.values() for name in facts.bound]
         self.mentions = Counter(name for facts in self.facts.values() for name in facts.mentioned)

@@ -81,9 +81,9 @@ def judge(program: Program, replies: Sequence[dict[str, Any]]) -> Judged:
 def _reply(replies: Sequence[Any], number: int) -> dict[str, Any] | None:
     """The reply to a step, if it is one."""
     reply = replies[number] if number < len(replies) else None
-    if not isinstance(reply, dict) or reply.get("step") != number:
-        return None
-    return reply
+    if isinstance(reply, dict) and type(reply.get("step")) is int and reply["step"] == number:
+        return reply
+    return None
 
 
 def _errored(error: Any, checks: Iterable[Check]) -> Judged:

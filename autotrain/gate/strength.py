@@ -139,15 +139,22 @@ def fault_of(strength: Strength, least: float = MIN_TEST_STRENGTH) -> Literal[""
 # What to run
 
 
-def plan_sample_strength(sample: Sample, budget: Budget | None = None) -> StrengthPlan | None:
-    """The plan for a sample whose answer passes its tests; None where there is nothing to measure."""
+def plan_sample_strength(
+    sample: Sample, budget: Budget | None = None, program: Program | None = None
+) -> StrengthPlan | None:
+    """The plan for a sample whose answer passes its tests; None where there is nothing to measure.
+
+    `program` is the one that they passed in, where it is at hand: it takes a while to make.
+    """
     metadata = sample.metadata
     if metadata.task_type not in MEASURED_TYPES or not sample.tests.strip():
         return None
     if metadata.task_type == "agent_edit":
-        return _plan_edit(sample, budget)
+        return _plan_edit(sample, budget, program)
     code = fenced_code(sample.output)
-    return plan_strength(code, sample.tests, metadata.entry_point, budget) if code is not None else None
+    if code is None:
+        return None
+    return plan_strength(code, sample.tests, metadata.entry_point, budget, program=program)
 
 
 def plan_strength(
@@ -157,17 +164,18 @@ def plan_strength(
     budget: Budget | None = None,
     *,
     inside: Callable[[str], str] = str,
+    program: Program | None = None,
 ) -> StrengthPlan:
     """What to run to learn how strong the `tests` of the solution `code` are.
 
     `inside` makes of a version of `code` the program that comes before the tests, where that is more than the code:
-    one that writes files, for example.
+    one that writes files, for example. `program` is what `split` makes of that and the tests, where it is at hand.
     """
     budget = budget or Budget()
     versions: list[tuple[Literal["stub", "mutant"], str]] = [("stub", stub) for stub in stubs(code, entry_point)]
     versions += [("mutant", mutant) for mutant in mutants_of(code, budget.mutants)]
     # Taken apart once: what is in a function makes no difference to that.
-    program = split(inside(code), tests)
+    program = program or split(inside(code), tests)
     placed = ((kind, inside(version)) for kind, version in versions)
     variants = tuple(
         Variant(kind, text, replace(program, steps=({"run": text}, *program.steps[1:]))) for kind, text in placed
@@ -335,7 +343,7 @@ def _with_bodies(text: Text, functions: Sequence[Function], body: str) -> str:
     return source
 
 
-def _plan_edit(sample: Sample, budget: Budget | None) -> StrengthPlan | None:
+def _plan_edit(sample: Sample, budget: Budget | None, program: Program | None) -> StrengthPlan | None:
     """The plan for the definition that the edits are about, in the files as edited."""
     try:
         before = read_files(sample.input)
@@ -357,5 +365,6 @@ def _plan_edit(sample: Sample, budget: Budget | None) -> StrengthPlan | None:
             def inside(text: str, path: str = path, source: str = source, start: int = start, end: int = end) -> str:
                 return with_files({**files, path: source[:start] + text + source[end:]})
 
-            return plan_strength(definition, sample.tests, entry_point or node.name, budget, inside=inside)
+            name = entry_point or node.name
+            return plan_strength(definition, sample.tests, name, budget, inside=inside, program=program)
     return None

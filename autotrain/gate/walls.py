@@ -129,7 +129,8 @@ def confine_files(version: int, readable: list[int], devices: list[int], writabl
     for place, allowed in [*rules, (writable, CHANGE)]:
         rule = ctypes.create_string_buffer((allowed & rights).to_bytes(8, "little") + place.to_bytes(4, "little"), 12)
         call("syscall", LANDLOCK_ADD_RULE, ruleset, LANDLOCK_PATH_BENEATH, rule, ctypes.c_uint32(0))
-    call("syscall", LANDLOCK_RESTRICT_SELF, ruleset, ctypes.c_uint32(0))
+    # What is refused must not fill the machine's log.
+    call("syscall", LANDLOCK_RESTRICT_SELF, ruleset, ctypes.c_uint32(1 if version >= 7 else 0))
     os.close(ruleset)
 
 

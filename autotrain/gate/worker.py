@@ -48,8 +48,10 @@ class Worker:
         self._stack = ExitStack()
         try:
             self._start(number, hash_seed)
-        except BaseException:
+        except BaseException as error:
             self.close()
+            if isinstance(error, OSError):
+                raise AutotrainError(f"tier {tier} of the sandbox does not start: {error}") from error
             raise
 
     def close(self) -> None:
