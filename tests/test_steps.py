@@ -409,6 +409,9 @@ def test_tests_that_check_nothing_are_no_checks(tests: str) -> None:
         "assert f(" + "f(" * 150 + ")" * 151 + " == 5",
         "assert f() == '\\ud800\x00'",
         "assert f() == 5\n" * 3000,
+        "x = 1\rassert f() == x\r\n\x0cassert f() == 5",
+        "for i in range(10 ** 30):\n    assert f() == 5",
+        "for i in range(200):\n    for j in range(200):\n        assert f() == 4\nassert f() == 5",
     ],
 )
 def test_odd_tests_are_taken_as_they_are(tests: str) -> None:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from autotrain.gate.literals import NotLiteral, literal
+from autotrain.gate.names import children
 
 _TYPES: dict[str, type] = {
     kind.__name__: kind for kind in (bool, int, float, complex, str, bytes, list, tuple, dict, set, frozenset, range)
@@ -86,6 +87,9 @@ class Scope:
     shadowed: set[str] = field(default_factory=set)
     modules: dict[str, str] = field(default_factory=dict)
     subjects: set[str] = field(default_factory=set)
+
+    def copy(self) -> "Scope":
+        return Scope(dict(self.values), self.shadowed, dict(self.modules), set(self.subjects))
 
     def builtin(self, name: str) -> bool:
         return name not in self.shadowed and name not in self.values and hasattr(builtins, name)
@@ -302,5 +306,5 @@ def _decides(node: ast.expr) -> bool:
         ):
             return True
         if not isinstance(part, ast.Lambda):
-            waiting.extend(ast.iter_child_nodes(part))
+            waiting += children(part)
     return False

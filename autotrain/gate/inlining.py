@@ -8,7 +8,7 @@ import ast
 from collections import Counter
 from collections.abc import Iterator
 
-from autotrain.gate.names import SCOPES, facts_of, walk
+from autotrain.gate.names import SCOPES, children, facts_of, walk
 
 # Through these a program sees names as text, or its scopes.
 REFLECTING = frozenset(
@@ -80,9 +80,11 @@ def _is_plain(function: ast.FunctionDef, own: set[str], code_names: set[str]) ->
     special = (arguments.posonlyargs, arguments.kwonlyargs, arguments.defaults, arguments.vararg, arguments.kwarg)
     if function.decorator_list or any(special):
         return False
+    inner = [node for node in walk(_body(function)) if isinstance(node, ast.FunctionDef)]
+    returns = {id(node) for item in inner for node in walk([item]) if isinstance(node, ast.Return)}
     nested = False
     for node in walk(_body(function)):
-        if isinstance(node, _FORBIDDEN) and not (isinstance(node, ast.Return) and _returns_inside(node, function)):
+        if isinstance(node, _FORBIDDEN) and id(node) not in returns:
             return False
         if isinstance(node, ast.alias) and ("." in node.name and node.asname is None):
             return False
@@ -96,12 +98,6 @@ def _is_plain(function: ast.FunctionDef, own: set[str], code_names: set[str]) ->
             if any(name in own for name in _comprehended(node)):
                 return False
     return not (nested and code_names & {"__name__", "__qualname__"})
-
-
-def _returns_inside(node: ast.Return, function: ast.FunctionDef) -> bool:
-    """Whether this is a `return` of a function that is defined within the function."""
-    inner = (item for item in walk(_body(function)) if isinstance(item, ast.FunctionDef))
-    return any(node is part for item in inner for part in walk([item]))
 
 
 def _body(function: ast.FunctionDef) -> list[ast.stmt]:
@@ -134,7 +130,7 @@ def _own_names(function: ast.FunctionDef | ast.Lambda) -> Iterator[str]:
         elif isinstance(node, ast.ExceptHandler) and node.name:
             yield node.name
         # What a comprehension counts by is its own.
-        waiting.extend([node.iter, *node.ifs] if isinstance(node, ast.comprehension) else ast.iter_child_nodes(node))
+        waiting.extend([node.iter, *node.ifs] if isinstance(node, ast.comprehension) else children(node))
 
 
 def _comprehended(tree: ast.AST) -> Iterator[str]:

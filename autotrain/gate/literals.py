@@ -49,6 +49,8 @@ def literal(node: ast.expr, names: Mapping[str, Any], shadowed: Collection[str] 
     Raises NotLiteral where that cannot be told, where the value has no text (`encode`) or holds a NaN, which
     only its identity makes equal to anything.
     """
+    if isinstance(node, ast.Name) and node.id in names:
+        return names[node.id]
     try:
         value = _value(node, names, shadowed)
     except NotLiteral:

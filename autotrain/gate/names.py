@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 SCOPES = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda, ast.ClassDef)
 _LEAVES = frozenset({"ctx", "op", "ops", "kind", "type_comment", "lineno", "id", "attr", "value_type"})
+_NAMELESS = frozenset({ast.Call, ast.Compare, ast.List, ast.Tuple, ast.Expr, ast.UnaryOp, ast.BinOp, ast.Attribute})
 
 
 @dataclass
@@ -25,25 +26,33 @@ class Facts:
 
 
 def walk(nodes: Iterable[ast.AST]) -> Iterator[ast.AST]:
-    """All nodes in and under these, but for operators and contexts; three times as fast as ast.walk."""
+    """All nodes in and under these, but for constants, operators and contexts; far faster than ast.walk."""
     waiting = list(nodes)
     while waiting:
         node = waiting.pop()
         yield node
-        for name in node._fields:
-            if name in _LEAVES:
-                continue
-            part = getattr(node, name, None)
-            if isinstance(part, ast.AST):
-                waiting.append(part)
-            elif part.__class__ is list:
-                waiting.extend(item for item in part if isinstance(item, ast.AST))
+        waiting += children(node)
+
+
+def children(node: ast.AST) -> list[ast.AST]:
+    found: list[ast.AST] = []
+    for name in node._fields:
+        if name in _LEAVES:
+            continue
+        part = getattr(node, name, None)
+        if part.__class__ is list:
+            found += [item for item in part if item.__class__ is not ast.Constant and isinstance(item, ast.AST)]
+        elif part.__class__ is not ast.Constant and isinstance(part, ast.AST):
+            found.append(part)
+    return found
 
 
 def facts_of(tree: ast.AST) -> Facts:
     facts = Facts()
     mentioned, bound = facts.mentioned, facts.bound
     for node in walk([tree]):
+        if node.__class__ in _NAMELESS:
+            continue
         if isinstance(node, ast.Name):
             mentioned.append(node.id)
             if not isinstance(node.ctx, ast.Load):

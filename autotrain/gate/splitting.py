@@ -79,7 +79,7 @@ class _Splitter:
     """Goes through the statements of tests once, in order, and keeps what is known of names at each place."""
 
     def __init__(self, code: str, tests: ast.Module, source: str) -> None:
-        self.code, self.lines = code, source.split("\n")
+        self.code, self.lines = code, source.replace("\r\n", "\n").replace("\r", "\n").split("\n")
         self.parts: list[_Part] = []
         self.constants: list[Check] = []
         self.nodes: dict[str, ast.expr] = {}
@@ -249,7 +249,7 @@ class _Splitter:
         if items is None or node.orelse or jumps or len(items) * len(node.body) > MAX_UNROLLED:
             return False
         parts, constants = len(self.parts), len(self.constants)
-        scope, substituted = copy.deepcopy(self.scope), set(self.substituted)
+        scope, substituted = self.scope.copy(), set(self.substituted)
         for number, item in enumerate(items):
             useful = self._bind(node.target, item)
             for statement in node.body if useful else ():
@@ -283,7 +283,7 @@ class _Splitter:
                 numbers = self.scope.literal(node)
             except NotLiteral:
                 return None
-            return [ast.Constant(number) for number in numbers] if len(numbers) <= MAX_UNROLLED else None
+            return [ast.Constant(number) for number in numbers[: MAX_UNROLLED + 1]]
         columns = [self._items(argument) for argument in node.args]
         if function == "enumerate" and len(columns) == 1 and columns[0] is not None:
             return [ast.Tuple([ast.Constant(i), item], ast.Load()) for i, item in enumerate(columns[0])]

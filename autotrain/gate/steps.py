@@ -18,6 +18,8 @@ from autotrain.gate.splitting import Check, Program, parts_of
 __all__ = ["Check", "Judged", "Program", "judge", "split"]
 
 DETAIL_CHARACTERS = 300
+# Longer tests are run as they are: taking them apart could take longer.
+MAX_TESTS_CHARACTERS = 100_000
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]+")
 
 
@@ -40,7 +42,7 @@ def split(code: str, tests: str) -> Program:
     """The program that runs `tests` after `code`, taken apart."""
     text = runnable_tests(tests) or ""
     tree = parse(text)
-    if not isinstance(tree, Problem):
+    if not isinstance(tree, Problem) and len(text) <= MAX_TESTS_CHARACTERS:
         try:
             return parts_of(code, tree, text)
         except (ValueError, RecursionError):  # too many steps, or something that cannot be written down again
