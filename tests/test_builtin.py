@@ -15,8 +15,8 @@ from typing import get_args
 import pytest
 
 from autotrain.gate.edits import Edits, apply_edits, read_files
+from autotrain.gate.jail import Jail, Limits
 from autotrain.gate.program import runnable_tests
-from autotrain.gate.sandbox import Limits
 from autotrain.gate.verify import verify_samples
 from autotrain.generate.builtin import builtin_samples, only
 from autotrain.generate.builtin.bugs import plant_bug
@@ -133,7 +133,8 @@ def test_documentation_adds_a_docstring_and_nothing_else(samples: list[Sample]) 
 def test_the_executed_types_pass_the_gate_in_the_sandbox() -> None:
     kinds: dict[TaskType, float] = {"unit_test_generation": 1, "agent_edit": 2, "documentation": 1}
     made = list(builtin_samples(60, 7, 1, only((), kinds)))
-    verdicts = verify_samples(made, Limits(), execute=True)
+    with Jail(Limits()) as jail:
+        verdicts = verify_samples(made, jail)
     assert [verdict.reason for verdict in verdicts] == ["ok"] * len(made)
     assert all(verdict.correct for verdict in verdicts)
     for sample, verdict in zip(made, verdicts, strict=True):

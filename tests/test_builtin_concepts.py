@@ -2,7 +2,7 @@
 
 import pytest
 
-from autotrain.gate.sandbox import Limits
+from autotrain.gate.jail import Jail, Limits
 from autotrain.gate.verify import verify_samples
 from autotrain.generate.builtin import CONCEPTS, builtin_samples, compositions
 from autotrain.generate.builtin.classics import Classic, build_classic
@@ -114,7 +114,8 @@ def test_every_concept_can_be_asked_for_alone() -> None:
 
 def test_the_gate_keeps_samples_of_all_concepts() -> None:
     samples = list(builtin_samples(80, 5, 1))
-    verdicts = verify_samples(samples, Limits(), execute=True)
+    with Jail(Limits()) as jail:
+        verdicts = verify_samples(samples, jail)
     assert [
         (one.id, verdict.reason) for one, verdict in zip(samples, verdicts, strict=True) if verdict.reason != "ok"
     ] == []

@@ -8,7 +8,7 @@ from autotrain.evaluate.answers import Answer
 from autotrain.evaluate.metrics import Graded, Metrics, by_task_type, measure, repeats
 from autotrain.evaluate.promotion import decide
 from autotrain.evaluate.report import show_rate
-from autotrain.gate.sandbox import Limits
+from autotrain.gate.jail import Jail, Limits
 from autotrain.gate.verdict import Verdict
 from autotrain.gate.verify import verify_answers
 from autotrain.sample import Sample
@@ -54,7 +54,8 @@ def test_written_tests_and_edits_count_as_executed_answers() -> None:
         sample = Sample.model_validate(
             {"id": kind, "instruction": "i", "input": given, "output": "o", "tests": tests, "metadata": metadata}
         )
-        (verdict,) = verify_answers([(sample, text)], Limits(), execute=True)
+        with Jail(Limits()) as jail:
+            (verdict,) = verify_answers([(sample, text)], jail)
         return Graded(sample, Answer("m", kind, "greedy", text, 5, False, 1.0, 10), verdict)
 
     code = "def larger(a, b):\n    return b if b > a else a"

@@ -11,11 +11,16 @@ import pytest
 
 from autotrain.gate.edits import apply_edits, read_edits, read_files, with_files
 from autotrain.gate.encoding import encode
-from autotrain.gate.program import with_tests
+from autotrain.gate.program import runnable_tests
 from autotrain.gate.runner import run_steps
 from autotrain.gate.steps import Judged, Program, judge, split
 from autotrain.generate.builtin import builtin_samples
 from autotrain.sample import fenced_code, input_code
+
+
+def with_tests(code: str, tests: str) -> str:
+    """The program as a plain interpreter would run it, to compare with."""
+    return f"{code}\n\n{runnable_tests(tests) or ''}\n"
 
 
 def replies_of(program: Program) -> list[dict[str, Any]]:
@@ -445,7 +450,7 @@ def test_builtin_edits_are_judged_in_a_process_of_their_own(tmp_path: Path) -> N
     for sample in samples:
         files = read_files(sample.input)
         for edited, expected in ((apply_edits(files, read_edits(sample.output)), True), (files, False)):
-            judged = _judged_apart(with_files(edited, ""), sample.tests, tmp_path)
+            judged = _judged_apart(with_files(edited), sample.tests, tmp_path)
             assert judged.passed is expected, (sample, judged)
             assert judged.inside == 0
 

@@ -1,12 +1,13 @@
 """Every task type is proved, and disproved, by real programs."""
 
 import json
+from functools import cache
 from typing import Any
 
 import pytest
 
+from autotrain.gate.jail import Jail, Limits
 from autotrain.gate.program import runnable_tests
-from autotrain.gate.sandbox import Limits
 from autotrain.gate.verdict import Verdict
 from autotrain.gate.verify import mutants_for, verify_answers, verify_samples
 from autotrain.sample import Metadata, Sample, in_fence
@@ -24,12 +25,18 @@ def make(output: str, **fields: Any) -> Sample:
     return Sample(output=output, metadata=Metadata(**known), **values)
 
 
+@cache
+def jail() -> Jail:
+    """One for all tests of this file: its servers end with this process."""
+    return Jail(LIMITS, workers=2)
+
+
 def verify(sample: Sample, execute: bool = True) -> Verdict:
-    return verify_samples([sample], LIMITS, execute=execute)[0]
+    return verify_samples([sample], jail() if execute else None)[0]
 
 
 def answered(answer: str, execute: bool = True, **fields: Any) -> Verdict:
-    return verify_answers([(make("unused", **fields), answer)], LIMITS, execute=execute)[0]
+    return verify_answers([(make("unused", **fields), answer)], jail() if execute else None)[0]
 
 
 @pytest.mark.parametrize("kind", ["algorithm_implementation", "code_completion"])
@@ -297,7 +304,7 @@ def test_tests_that_never_reach_a_mutant_do_not_kill_it() -> None:
 def test_mutants_of_a_sample_that_lists_none_are_made_by_the_gate() -> None:
     bare = {"task_type": "unit_test_generation", "entry_point": "clamp"}
     sample = make(in_fence(GOOD_TESTS), tests="", input=CLAMP, metadata=bare)
-    first, second = verify_samples([sample, sample], LIMITS, execute=True)
+    first, second = verify_samples([sample, sample], jail())
     assert first.passed is True
     assert first.killed == second.killed
     made, enough = mutants_for(sample)
@@ -434,7 +441,7 @@ def test_verdicts_keep_their_order_and_are_told_one_by_one() -> None:
         (make("unused", tests=""), in_fence(WRONG)),
         (make("unused"), in_fence(RIGHT)),
     ]
-    verdicts = verify_answers(pairs, LIMITS, execute=True, workers=2, on_result=told.append)
+    verdicts = verify_answers(pairs, jail(), told.append)
     assert [verdict.passed for verdict in verdicts] == [True, False, False, None, True]
     assert told == [0, 1, 2, 3, 4]
 
@@ -446,4 +453,4 @@ def test_what_on_result_raises_stops_the_rest() -> None:
         raise KeyboardInterrupt(index)
 
     with pytest.raises(KeyboardInterrupt, match="0"):
-        verify_answers(pairs, LIMITS, execute=True, workers=2, on_result=stop)
+        verify_answers(pairs, jail(), stop)

@@ -53,6 +53,10 @@ def to_markdown(report: Mapping[str, Any]) -> str:
         lines.append(
             f"| {title} | " + " | ".join("–" if cell is None else f"{cell:g}" for cell in cells) + " |"
         )
+    asserts = [models[name]["asserts"] for name in names]
+    if any(sum(counts.values()) for counts in asserts):
+        cells = [f"{counts['outside']} + {counts['inside']}" for counts in asserts]
+        lines.append("| asserts fulfilled, judged outside + inside the answer's process | " + " | ".join(cells) + " |")
     lines += ["", "## Comparison on executed items", ""]
     lines += [f"- {title}: {show_comparison(item)}" for title, item in report["comparisons"].items()]
     if not report["comparisons"]:

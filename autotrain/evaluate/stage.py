@@ -3,6 +3,7 @@
 import argparse
 import json
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,7 @@ from autotrain.evaluate.promotion import decide
 from autotrain.evaluate.report import show_comparison, show_rate, to_markdown
 from autotrain.evaluate.statistics import compare
 from autotrain.files import replace_link, replace_text
-from autotrain.gate.sandbox import Limits, self_test
+from autotrain.gate.jail import Jail, Limits
 from autotrain.gate.verify import verify_answers
 from autotrain.jsonl import write_jsonl
 from autotrain.run.paths import RunPaths
@@ -101,7 +102,7 @@ def _evaluate(
     device = pick_device(settings)
     bits = "" if device == "cpu" else f" {settings.quantization_bits} bits"
     decoding = f"greedy {settings.eval_max_new_tokens} {digest[:12]} {device}{bits}"
-    execute, execution = choose_execution(stage)
+    jail, execution = choose_execution(stage)
 
     earlier, own = read_answers(earlier_logs), read_answers([log])
     known = {**earlier, **own}
@@ -111,17 +112,14 @@ def _evaluate(
     with stage.pausing_anywhere():
         _answer(stage, base, tokenizer, decoding, todo, log, known)
 
-    limits = Limits(seconds=settings.test_timeout, memory_mb=settings.test_memory_mb)
     graded: dict[str, list[Graded]] = {}
-    for model in models:
-        answers = [known[model.name, item.id, decoding] for item in items]
-        pairs = [(item, answer.text) for item, answer in zip(items, answers, strict=True)]
-        verdicts = verify_answers(pairs, limits, execute=execute, on_result=lambda _: stage.check_control())
-        graded[model.role] = [
-            Graded(item, answer, verdict)
-            for item, answer, verdict in zip(items, answers, verdicts, strict=True)
-        ]
-        stage.check_control()
+    with jail or nullcontext():
+        for model in models:
+            answers = [known[model.name, item.id, decoding] for item in items]
+            pairs = [(item, answer.text) for item, answer in zip(items, answers, strict=True)]
+            verdicts = verify_answers(pairs, jail, lambda _: stage.check_control())
+            graded[model.role] = [Graded(*parts) for parts in zip(items, answers, verdicts, strict=True)]
+            stage.check_control()
     report = _report(stage, len(items), graded, execution)
     return report, [item for part in graded.values() for item in part]
 
@@ -162,24 +160,24 @@ def _answer(
         del loaded
 
 
-def choose_execution(stage: Stage) -> tuple[bool, str]:
-    """Whether answers are run, and the sentence the report says about it.
+def choose_execution(stage: Stage) -> tuple[Jail | None, str]:
+    """The jail that answers are run in (None: they are not), and the sentence the report says about it.
 
-    Raises Refused if EVAL_EXECUTE=1 and the sandbox fails its self-test.
+    Raises Refused if EVAL_EXECUTE=1 and no sandbox holds on this machine.
     """
     settings = stage.settings
     if settings.eval_execute == "0":
-        return False, "off (EVAL_EXECUTE=0), so there is no pass@1"
-    failed = self_test(Limits(seconds=settings.test_timeout, memory_mb=settings.test_memory_mb))
-    if not failed:
-        return (
-            True,
-            f"every answer with tests was run, {settings.test_timeout:g} s and {settings.test_memory_mb} MiB at most",
-        )
-    reason = f"the sandbox fails its self-test ({', '.join(failed)})"
-    if settings.eval_execute == "1":
-        raise Refused(f"EVAL_EXECUTE=1 but {reason}; EVAL_EXECUTE=auto evaluates without running anything")
-    return False, f"off: {reason}, so there is no pass@1"
+        return None, "off (EVAL_EXECUTE=0), so there is no pass@1"
+    try:
+        jail = Jail(Limits(seconds=settings.test_timeout, memory_mb=settings.test_memory_mb))
+    except Refused as error:
+        if settings.eval_execute == "1":
+            raise Refused(f"EVAL_EXECUTE=1 but {error} EVAL_EXECUTE=auto evaluates without running anything") from None
+        return None, f"off: {error}, so there is no pass@1"
+    return jail, (
+        f"every answer with tests was run, {settings.test_timeout:g} s and {settings.test_memory_mb} MiB at most, "
+        f"in tier {jail.tier} of the sandbox"
+    )
 
 
 def _checked(role: str, folder: Path, base_model: str, digest: str) -> Model:
@@ -226,6 +224,10 @@ def _report(
         "models": {
             role: {
                 "name": part[0].answer.model,
+                "asserts": {
+                    "outside": sum(item.verdict.outside for item in part),
+                    "inside": sum(item.verdict.inside for item in part),
+                },
                 "total": totals[role].to_json(),
                 "by_task_type": {kind: metrics.to_json() for kind, metrics in by_task_type(part).items()},
             }

@@ -1,1 +1,1 @@
-"""Proving what a sample claims by running it: raw programs go through `sandbox`, samples through `verify`."""
+"""Proving what a sample claims by running it: programs go through `jail`, samples through `verify`."""

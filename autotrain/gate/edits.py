@@ -9,7 +9,7 @@ import re
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from autotrain.gate.program import Problem, parse, runnable_tests
+from autotrain.gate.program import Problem, parse
 from autotrain.sample import describe, fenced_code, strict_json
 
 MAX_FILES = 3
@@ -114,6 +114,6 @@ def broken_file(files: dict[str, str]) -> Problem | None:
     return next((item for item in found if isinstance(item, Problem)), None)
 
 
-def with_files(files: dict[str, str], tests: str) -> str:
-    """The program that runs `tests`, which import from the files."""
-    return f"{_WRITE_FILES.replace('{files!r}', repr(files))}\n{runnable_tests(tests) or ''}\n"
+def with_files(files: dict[str, str]) -> str:
+    """The code after which tests can import from the files: it writes them into the working folder."""
+    return _WRITE_FILES.replace("{files!r}", repr(files))

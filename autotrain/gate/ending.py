@@ -5,10 +5,18 @@ import signal
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from autotrain.gate.sandbox import Limits
-
 Tier = Literal["A", "B"]
 Status = Literal["done", "timeout", "memory", "crashed"]
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What one program may use."""
+
+    seconds: float = 5.0
+    memory_mb: int = 512
+    output_bytes: int = 65536
+
 
 REPLY_BYTES = 200 << 10  # more than the text of the largest value, quoted once more
 

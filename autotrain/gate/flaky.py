@@ -123,7 +123,7 @@ def plan_sample_flaky(sample: Sample, program: Program | None = None) -> FlakyPl
         return None
 
     def build(texts: list[str]) -> str:
-        return with_files(dict(zip(files, texts, strict=True)), "")
+        return with_files(dict(zip(files, texts, strict=True)))
 
     return _plan(list(files.values()), sample.tests, build, program)
 

@@ -22,8 +22,7 @@ from types import TracebackType
 from typing import get_args
 
 from autotrain.errors import AutotrainError, Refused
-from autotrain.gate.ending import Ending, Tier
-from autotrain.gate.sandbox import Limits, available_cores
+from autotrain.gate.ending import Ending, Limits, Tier
 from autotrain.gate.worker import GRACE_SECONDS, ServerLost, Worker
 
 __all__ = ["Ending", "Jail", "Limits", "Tier", "choose_tier", "self_test"]
@@ -51,7 +50,7 @@ class Jail:
         self.limits = limits
         self.tier = tier or _required_tier()
         self._hash_seed = hash_seed
-        self._workers: list[Worker | None] = [None] * (workers or available_cores())
+        self._workers: list[Worker | None] = [None] * (workers or len(os.sched_getaffinity(0)))
         self._free: SimpleQueue[int] = SimpleQueue()
         for place in range(len(self._workers)):
             self._free.put(place)

@@ -38,11 +38,6 @@ def parses(code: str) -> bool:
     return not isinstance(parse(code), Problem)
 
 
-def with_tests(code: str, tests: str) -> str:
-    """The program that runs `tests` after `code`."""
-    return f"{code}\n\n{runnable_tests(tests) or ''}\n"
-
-
 def runnable_tests(tests: str) -> str | None:
     """`tests` with calls of its uncalled test functions appended; None where running it checks nothing."""
     if not tests.strip():

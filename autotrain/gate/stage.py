@@ -2,14 +2,15 @@
 
 import argparse
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from autotrain.errors import Refused
+from autotrain.gate.jail import Jail, Limits
 from autotrain.gate.mutation import MAX_LISTED
-from autotrain.gate.sandbox import Limits, self_test
 from autotrain.gate.verdict import Verdict
 from autotrain.gate.verify import mutants_for, verify_samples
 from autotrain.jsonl import write_jsonl
@@ -35,39 +36,47 @@ def on_files(stage: Stage, options: argparse.Namespace) -> Done:
 
 
 def _gate(stage: Stage, source: Path, tested: Path, failed: Path) -> str:
-    settings = stage.settings
-    limits = Limits(seconds=settings.test_timeout, memory_mb=settings.test_memory_mb)
-    execute = settings.run_unit_tests
-    if execute and (broken := self_test(limits)):
-        raise Refused(
-            f"RUN_UNIT_TESTS=1, but programs cannot be run safely here: {', '.join(broken)}. "
-            "--run-tests 0 checks the syntax only"
-        )
     samples = load_samples(source)
     verdicts: list[Verdict] = []
-    for start in range(0, len(samples), SAMPLES_BETWEEN_EVENTS):
-        part = samples[start : start + SAMPLES_BETWEEN_EVENTS]
-        new = verify_samples(part, limits, execute=execute, on_result=lambda _: stage.check_control())
-        verdicts += new
-        counts = Counter(_outcome(sample, verdict, execute) for sample, verdict in zip(part, new, strict=True))
-        stage.progress(f"{len(verdicts)}/{len(samples)} samples", counts)
-    outcomes = [_outcome(sample, verdict, execute) for sample, verdict in zip(samples, verdicts, strict=True)]
-    kept = [
-        _with_verdict(sample, verdict)
-        for sample, verdict, outcome in zip(samples, verdicts, outcomes, strict=True)
-        if outcome != "test_fail"
-    ]
-    dropped = [
-        {**sample.to_json(), "verdict": asdict(verdict)}
-        for sample, verdict, outcome in zip(samples, verdicts, outcomes, strict=True)
-        if outcome == "test_fail"
-    ]
-    write_jsonl(failed, dropped)
+    outcomes: list[str] = []
+    with _open_jail(stage) as jail:
+        for start in range(0, len(samples), SAMPLES_BETWEEN_EVENTS):
+            part = samples[start : start + SAMPLES_BETWEEN_EVENTS]
+            verdicts += verify_samples(part, jail, lambda _: stage.check_control())
+            new = [
+                _outcome(sample, verdict, jail is not None)
+                for sample, verdict in zip(part, verdicts[start:], strict=True)
+            ]
+            outcomes += new
+            stage.progress(f"{len(verdicts)}/{len(samples)} samples", Counter(new))
+    judged = list(zip(samples, verdicts, outcomes, strict=True))
+    tier = None if jail is None else jail.tier
+    kept = [_with_verdict(sample, verdict, tier) for sample, verdict, outcome in judged if outcome != "test_fail"]
+    write_jsonl(
+        failed,
+        ({**sample.to_json(), "verdict": asdict(verdict)} for sample, verdict, name in judged if name == "test_fail"),
+    )
     message = _describe(outcomes, verdicts)
     if not kept:
         raise Refused(f"nothing survived the gate: {message}; the samples and reasons are in {failed}")
     write_jsonl(tested, kept)
     return message
+
+
+@contextmanager
+def _open_jail(stage: Stage) -> Iterator[Jail | None]:
+    """Where programs are run, if they are to be. Raises Refused if they cannot be run safely."""
+    settings = stage.settings
+    if not settings.run_unit_tests:
+        yield None
+        return
+    try:
+        jail = Jail(Limits(seconds=settings.test_timeout, memory_mb=settings.test_memory_mb))
+    except Refused as error:
+        raise Refused(f"RUN_UNIT_TESTS=1, but {error} --run-tests 0 checks the syntax only") from None
+    with jail:
+        stage.say(f"programs run in tier {jail.tier} of the sandbox")
+        yield jail
 
 
 def _outcome(sample: Sample, verdict: Verdict, execute: bool) -> str:
@@ -80,7 +89,7 @@ def _outcome(sample: Sample, verdict: Verdict, execute: bool) -> str:
     return "test_fail" if unproved else "test_skipped"
 
 
-def _with_verdict(sample: Sample, verdict: Verdict) -> dict[str, Any]:
+def _with_verdict(sample: Sample, verdict: Verdict, tier: str | None) -> dict[str, Any]:
     """The sample with what the gate found, in its metadata."""
     record = sample.to_json()
     record["metadata"]["gate"] = {
@@ -88,6 +97,8 @@ def _with_verdict(sample: Sample, verdict: Verdict) -> dict[str, Any]:
         "passed": verdict.passed,
         "seconds": round(verdict.seconds, 3),
     }
+    if verdict.passed is not None:
+        record["metadata"]["gate"] |= {"tier": tier, "asserts": verdict.outside, "asserts_inside": verdict.inside}
     if verdict.killed:
         # What later answers to this sample are tried on: bugs that tests are known to find.
         mutants, _ = mutants_for(sample)
@@ -100,4 +111,7 @@ def _describe(outcomes: Sequence[str], verdicts: Sequence[Verdict]) -> str:
     why = Counter(verdict.reason for outcome, verdict in zip(outcomes, verdicts, strict=True) if outcome == "test_fail")
     text = f"{len(outcomes)} samples: {counts['test_pass']} passed, {counts['test_skipped']} not executed"
     reasons = ", ".join(f"{reason} {count}" for reason, count in why.most_common())
-    return text + (f", {counts['test_fail']} dropped: {reasons}" if why else "")
+    text += f", {counts['test_fail']} dropped: {reasons}" if why else ""
+    inside = sum(verdict.inside for verdict in verdicts)
+    asserts = sum(verdict.outside for verdict in verdicts) + inside
+    return text + (f"; {inside} of {asserts} asserts were judged inside the sample's own process" if inside else "")

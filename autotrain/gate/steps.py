@@ -39,7 +39,7 @@ class Judged:
 
 
 def split(code: str, tests: str) -> Program:
-    """The program that runs `tests` after `code`: like `program.with_tests`, but taken apart."""
+    """The program that runs `tests` after `code`, taken apart."""
     text = runnable_tests(tests) or ""
     tree = parse(text)
     if not isinstance(tree, Problem) and len(text) <= MAX_TESTS_CHARACTERS:

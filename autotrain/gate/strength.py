@@ -363,7 +363,7 @@ def _plan_edit(sample: Sample, budget: Budget | None, program: Program | None) -
             start, end = source.find(definition), source.find(definition) + len(definition)
 
             def inside(text: str, path: str = path, source: str = source, start: int = start, end: int = end) -> str:
-                return with_files({**files, path: source[:start] + text + source[end:]}, "")
+                return with_files({**files, path: source[:start] + text + source[end:]})
 
             name = entry_point or node.name
             return plan_strength(definition, sample.tests, name, budget, inside=inside, program=program)

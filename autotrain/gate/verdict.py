@@ -12,7 +12,8 @@ class Verdict:
     no_code, syntax, not_json, wrong_schema, wrong_line, too_many_findings, code_changed, no_docstring,
     empty_text, json_text, no_tests, no_input, no_mutants, edit_not_applicable, tests_failed, timeout, memory,
     crashed, bug_not_shown, behaviour_changed, mutant_survived. `killed` are the numbers, from 0, of the
-    mutants that written tests told from the code under test.
+    mutants that written tests told from the code under test. `outside` and `inside` count the fulfilled asserts by
+    where that was decided: outside of the program's process, or only by itself.
     """
 
     passed: bool | None
@@ -25,3 +26,5 @@ class Verdict:
     syntax_ok: bool | None = None
     json_ok: bool | None = None
     killed: tuple[int, ...] = ()
+    outside: int = 0
+    inside: int = 0

@@ -1,22 +1,23 @@
 """Deciding whether an answer is right, by task type: the one judge of the gate and of evaluation.
 
 A sample and an answer become a Plan: what can be said by reading alone, and the programs whose outcome says
-the rest. All programs of all plans run side by side; `judge` turns a plan and its outcomes into a Verdict.
-"not executed" is never "passed": without a run `passed` is None.
+the rest. All programs of all plans run side by side in a jail, which is not told what is expected; `judge` turns
+a plan and its outcomes into a Verdict. "not executed" is never "passed": without a jail `passed` is None.
 """
 
 import ast
-from collections.abc import Callable, Sequence
-from contextlib import closing
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, closing
 from dataclasses import dataclass, replace
-from itertools import islice
 from typing import Literal
 
 from autotrain.gate.edits import Unusable, apply_edits, broken_file, read_edits, read_files, with_files
+from autotrain.gate.jail import Ending, Jail
 from autotrain.gate.mutation import MAX_LISTED, mutants_of
-from autotrain.gate.program import Problem, binds, parse, parses, runnable_tests, with_tests
+from autotrain.gate.program import Problem, binds, parse, parses, runnable_tests
 from autotrain.gate.reading import read_documentation, read_json, read_text
-from autotrain.gate.sandbox import Limits, Outcome, execute_many
+from autotrain.gate.steps import Program, split
+from autotrain.gate.steps import judge as judge_replies
 from autotrain.gate.verdict import Verdict
 from autotrain.sample import TESTED_TYPES, Sample, fenced_code, input_code
 
@@ -28,9 +29,21 @@ MAX_MADE = 8
 class Trial:
     """A program and how it must end; `reason` names the failure where the expectation is not met."""
 
-    program: str
+    program: Program
     expected: Literal["pass", "fail"]
     reason: str
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a trial's program ended, judged outside of it; `inside` of its asserts were only judged by itself."""
+
+    status: Literal["passed", "failed", "timeout", "memory", "crashed"]
+    seconds: float
+    error_class: str = ""
+    detail: str = ""
+    outside: int = 0
+    inside: int = 0
 
 
 @dataclass(frozen=True)
@@ -48,32 +61,21 @@ class Plan:
 
 
 def verify_answers(
-    pairs: Sequence[tuple[Sample, str]],
-    limits: Limits,
-    *,
-    execute: bool,
-    workers: int | None = None,
-    on_result: Callable[[int], None] | None = None,
+    pairs: Sequence[tuple[Sample, str]], jail: Jail | None, on_result: Callable[[int], None] | None = None
 ) -> list[Verdict]:
-    """Judge a model's answers to samples; with `execute` off nothing is run.
+    """Judge a model's answers to samples; without a jail nothing is run.
 
     `on_result` gets the index of every pair as its verdict is known, in order; what it raises stops the rest.
     """
-    plans = [plan_answer(sample, answer, execute=execute) for sample, answer in pairs]
-    return _carry_out(plans, limits, workers, on_result)
+    plans = [plan_answer(sample, answer, execute=jail is not None) for sample, answer in pairs]
+    return _carry_out(plans, jail, on_result)
 
 
 def verify_samples(
-    samples: Sequence[Sample],
-    limits: Limits,
-    *,
-    execute: bool,
-    workers: int | None = None,
-    on_result: Callable[[int], None] | None = None,
+    samples: Sequence[Sample], jail: Jail | None, on_result: Callable[[int], None] | None = None
 ) -> list[Verdict]:
     """Judge samples by their own answer and by what they claim about their input; else as verify_answers."""
-    plans = [plan_sample(sample, execute=execute) for sample in samples]
-    return _carry_out(plans, limits, workers, on_result)
+    return _carry_out([plan_sample(sample, execute=jail is not None) for sample in samples], jail, on_result)
 
 
 def plan_answer(sample: Sample, answer: str, *, execute: bool) -> Plan:
@@ -99,9 +101,9 @@ def plan_sample(sample: Sample, *, execute: bool) -> Plan:
     if not sample.input.strip():
         return Plan(replace(plan.verdict, passed=False, correct=False, reason="no_input"))
     if kind == "agent_edit":
-        claim = Trial(with_files(read_files(sample.input), sample.tests), "fail", "bug_not_shown")
+        claim = Trial(split(with_files(read_files(sample.input)), sample.tests), "fail", "bug_not_shown")
     else:
-        program = with_tests(input_code(sample), sample.tests)
+        program = split(input_code(sample), sample.tests)
         claim = (
             Trial(program, "fail", "bug_not_shown")
             if kind == "bug_fixing"
@@ -114,7 +116,13 @@ def judge(plan: Plan, outcomes: Sequence[Outcome]) -> Verdict:
     """The verdict of a plan whose trials, and then its mutants' trials, ended as `outcomes` say."""
     if not plan.trials:
         return plan.verdict
-    verdict = replace(plan.verdict, seconds=sum(outcome.seconds for outcome in outcomes))
+    # The first trial is the answer's own; the others are about claims and mutants.
+    verdict = replace(
+        plan.verdict,
+        seconds=sum(outcome.seconds for outcome in outcomes),
+        outside=outcomes[0].outside,
+        inside=outcomes[0].inside,
+    )
     for trial, outcome in zip(plan.trials, outcomes, strict=False):
         if not _as_expected(trial, outcome, plan.entry_point):
             reason = trial.reason
@@ -153,16 +161,31 @@ def mutants_for(sample: Sample) -> tuple[list[str], int]:
 
 
 def _carry_out(
-    plans: Sequence[Plan], limits: Limits, workers: int | None, on_result: Callable[[int], None] | None
+    plans: Sequence[Plan], jail: Jail | None, on_result: Callable[[int], None] | None
 ) -> list[Verdict]:
-    programs = (trial.program for plan in plans for trial in (*plan.trials, *plan.mutants))
+    programs = [[trial.program for trial in (*plan.trials, *plan.mutants)] for plan in plans]
     verdicts = []
-    with closing(execute_many(programs, limits, workers)) as outcomes:
-        for index, plan in enumerate(plans):
-            verdicts.append(judge(plan, list(islice(outcomes, len(plan.trials) + len(plan.mutants)))))
+    with ExitStack() as stack:
+        endings: Iterator[Ending] = iter(())
+        if jail is not None:
+            endings = stack.enter_context(closing(jail.run(program.steps for part in programs for program in part)))
+        for index, (plan, part) in enumerate(zip(plans, programs, strict=True)):
+            outcomes = [_outcome(program, ending) for program, ending in zip(part, endings, strict=False)]
+            verdicts.append(judge(plan, outcomes))
             if on_result is not None:
                 on_result(index)
     return verdicts
+
+
+def _outcome(program: Program, ending: Ending) -> Outcome:
+    if ending.status != "done":
+        error_class = "MemoryError" if ending.detail == "MemoryError" else ""
+        return Outcome(ending.status, ending.seconds, error_class, ending.detail)
+    judged = judge_replies(program, ending.replies)
+    status: Literal["passed", "failed", "memory", "crashed"] = "passed" if judged.passed else "failed"
+    if judged.reason in ("memory", "crashed"):
+        status = "memory" if judged.reason == "memory" else "crashed"
+    return Outcome(status, ending.seconds, judged.error_class, judged.detail, judged.outside, judged.inside)
 
 
 def _as_expected(trial: Trial, outcome: Outcome, entry_point: str | None) -> bool:
@@ -193,7 +216,7 @@ def _plan_code(sample: Sample, answer: str, execute: bool) -> Plan:
         return Plan(verdict)
     if tests is None:
         return Plan(replace(verdict, reason="no_tests"))
-    trial = Trial(with_tests(code, sample.tests), "pass", "tests_failed")
+    trial = Trial(split(code, sample.tests), "pass", "tests_failed")
     return Plan(verdict, (trial,), sample.metadata.entry_point)
 
 
@@ -230,8 +253,8 @@ def _plan_written_tests(sample: Sample, answer: str, execute: bool) -> Plan:
         return Plan(verdict)
     if not mutants:
         return Plan(replace(verdict, reason="no_mutants"))
-    trial = Trial(with_tests(reference, code), "pass", "tests_failed")
-    killers = tuple(Trial(with_tests(mutant, code), "fail", "mutant_survived") for mutant in mutants)
+    trial = Trial(split(reference, code), "pass", "tests_failed")
+    killers = tuple(Trial(split(mutant, code), "fail", "mutant_survived") for mutant in mutants)
     return Plan(verdict, (trial,), entry_point, killers, enough)
 
 
@@ -271,4 +294,4 @@ def _plan_edits(sample: Sample, answer: str, execute: bool) -> Plan:
         return Plan(read)
     if tests is None:
         return Plan(replace(read, reason="no_tests"))
-    return Plan(read, (Trial(with_files(edited, sample.tests), "pass", "tests_failed"),))
+    return Plan(read, (Trial(split(with_files(edited), sample.tests), "pass", "tests_failed"),))

@@ -21,9 +21,8 @@ from pathlib import Path
 from typing import IO, Any
 
 from autotrain.errors import AutotrainError
-from autotrain.gate.ending import Ending, Tier, Traces
+from autotrain.gate.ending import Ending, Limits, Tier, Traces
 from autotrain.gate.folder import empty
-from autotrain.gate.sandbox import Limits
 
 PACKAGE = Path(__file__).resolve().parents[1]
 # All of the project that a server needs, and all of it that it sees in tier A.
