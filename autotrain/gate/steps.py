@@ -52,7 +52,11 @@ def split(code: str, tests: str) -> Program:
 
 
 def judge(program: Program, replies: Sequence[dict[str, Any]]) -> Judged:
-    """The verdict on what a job replied to `program`, whatever that is."""
+    """The verdict on what a job replied to `program`, whatever that is.
+
+    Replies that end early are "crashed"; who saw the job end may know better, a time limit for one. A program
+    without checks passes by coming to its end.
+    """
     checks: dict[int, list[Check]] = {}
     for check in program.checks:
         checks.setdefault(check.step, []).append(check)
