@@ -19,6 +19,7 @@ import stat
 import sys
 from contextlib import suppress
 from math import ceil
+from types import ModuleType
 from typing import Any, NoReturn, TypedDict
 
 sys.path[0] = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
@@ -194,9 +195,11 @@ def work(source: int, reply: int) -> NoReturn:
             line = line[write(reply, line) :]
         count += 1
 
+    # What the program defines lies in a module as it would on its own: pickle and typing look there.
+    module = sys.modules["__main__"] = ModuleType("__main__")
     ballast = [mmap.mmap(-1, BALLAST_BYTES)]  # counted, but no page of it is ever touched
     try:
-        run_steps(json.loads(read_all(source)), emit)
+        run_steps(json.loads(read_all(source)), emit, module.__dict__)
     except MemoryError:
         ballast.pop().close()
         emit({"step": count, "error": ["MemoryError", ""]})
@@ -311,6 +314,8 @@ def main() -> None:
     for name in os.environ.keys() - {"HOME", "LANG", "TMPDIR"}:
         del os.environ[name]
     server = Server(settings)
+    for name in [name for name in sys.modules if name.partition(".")[0] == "autotrain"]:
+        del sys.modules[name]  # no program can import more of it, or put something in its place
     gc.collect()
     gc.freeze()
     server.serve()
