@@ -3,9 +3,6 @@
 from collections.abc import Sequence
 from itertools import pairwise
 
-from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
-from rich.segment import Segment
-
 RAMP = "▁▂▃▄▅▆▇█"
 FILLED, EMPTY = "█", "░"
 
@@ -103,14 +100,3 @@ def to_ascii(text: str) -> str:
     if text.isascii():
         return text
     return "".join(letter if letter.isascii() else _SIMPLER.get(letter, "?") for letter in text)
-
-
-class InAscii:
-    """Shows what it holds in pure ASCII, for terminals and fonts that have nothing else."""
-
-    def __init__(self, renderable: RenderableType) -> None:
-        self._renderable = renderable
-
-    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        for text, style, control in console.render(self._renderable, options):
-            yield Segment(to_ascii(text), style, control)

@@ -15,11 +15,11 @@ from autotrain.errors import AutotrainError
 from autotrain.evaluate.statistics import Comparison, Rate, compare, rate
 from autotrain.jsonl import read_objects
 from autotrain.monitor.follow import is_report
-from autotrain.monitor.snapshot import seconds_of
+from autotrain.monitor.snapshot import seconds_of, seconds_taken
 from autotrain.redact import plain, plain_json
 from autotrain.run.lock import condition
 from autotrain.run.paths import RUN_ID, OutPaths, RunPaths
-from autotrain.run.state import STAGES, StageRecord, State
+from autotrain.run.state import STAGES, State
 from autotrain.run.summary import FUNNEL
 
 ROUND = re.compile(r"[1-9][0-9]{0,5}")
@@ -114,7 +114,7 @@ def read_run(out: OutPaths, run_id: str) -> Run:
         for moment in (state.started_at, state.updated_at):
             seconds_of(moment)
         for record in (record for stages in state.stages.values() for record in stages.values()):
-            _seconds(record)
+            seconds_taken(record)
     except ValidationError as error:
         raise AutotrainError(f"state.json is damaged: {plain(error.errors()[0]['msg'], 100)}") from None
     except (ValueError, OverflowError) as error:
@@ -195,7 +195,7 @@ def score(report: Mapping[str, Any], role: str, metric: str) -> float | None:
 def stage_seconds(run: Run) -> dict[int, dict[str, float | None]]:
     """How long each stage of each round took, its last attempt alone; None while it is open."""
     return {
-        number: {name: _seconds(record) for name, record in run.state.stages[str(number)].items()}
+        number: {name: seconds_taken(record) for name, record in run.state.stages[str(number)].items()}
         for number in run.rounds
     }
 
@@ -240,10 +240,6 @@ def details(run: Run) -> dict[str, Any]:
         "reports": {str(number): report for number, report in run.reports.items()},
         "files": dict(files(run)),
     }
-
-
-def _seconds(record: StageRecord) -> float | None:
-    return None if record.ended_at is None else seconds_of(record.ended_at) - seconds_of(record.started_at)
 
 
 def _bytes(path: Path) -> int:

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from autotrain.monitor.hardware import Gpu, ProcessLoad
-from autotrain.run.state import STAGES, State
+from autotrain.run.state import STAGES, StageRecord, State
 
 EVENTS_IN_JSON = 50
 # The counters that say how far a stage is. What it has to do in all is in `total_of`.
@@ -159,7 +159,7 @@ def _usual(snapshot: Snapshot, number: int, name: str) -> float | None:
     for earlier in range(number - 1, 0, -1):
         record = state.stage(earlier, name) if state else None
         if record is not None and record.status == "completed" and record.ended_at:
-            return seconds_of(record.ended_at) - seconds_of(record.started_at)
+            return seconds_taken(record)
     return None
 
 
@@ -210,6 +210,11 @@ def score(snapshot: Snapshot, number: int, role: str) -> Mapping[str, Any] | Non
 def seconds_of(moment: str) -> float:
     """A moment as a run's files write it, in seconds since 1970."""
     return datetime.fromisoformat(moment).timestamp()
+
+
+def seconds_taken(record: StageRecord) -> float | None:
+    """How long a stage took; None while it has no end."""
+    return None if record.ended_at is None else seconds_of(record.ended_at) - seconds_of(record.started_at)
 
 
 def to_json(snapshot: Snapshot) -> dict[str, Any]:

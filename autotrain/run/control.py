@@ -92,10 +92,15 @@ def current_run(out: OutPaths) -> str | None:
     return known[-1] if known else None
 
 
+def resume_command(run_id: str, out_dir: Path) -> str:
+    """The line that goes on with a run, to be pasted into a shell."""
+    folder = "" if out_dir == Path("autotrain") else f" --out-dir {shlex.quote(str(out_dir))}"
+    return f"./scripts/loop.sh --resume {run_id}{folder}"
+
+
 def remedy(standing: Standing) -> str:
     """What to do about a run that is not complete and on which no loop works."""
-    folder = "" if standing.out_dir == Path("autotrain") else f" --out-dir {shlex.quote(str(standing.out_dir))}"
-    return f"./scripts/loop.sh --resume {standing.run_id}{folder} goes on with it"
+    return f"{resume_command(standing.run_id, standing.out_dir)} goes on with it"
 
 
 def objection(standing: Standing, action: Action) -> str | None:

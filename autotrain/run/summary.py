@@ -1,11 +1,11 @@
 """What a run came to, in a short text that says nothing the files do not."""
 
 import json
-import shlex
 from typing import Any
 
 from autotrain.config import Settings, load
 from autotrain.evaluate.report import show_comparison, show_rate
+from autotrain.run.control import resume_command
 from autotrain.run.paths import RunPaths
 from autotrain.run.state import State, load_state
 
@@ -91,9 +91,7 @@ def _score(model: dict[str, Any]) -> str:
 
 
 def _next_steps(paths: RunPaths, state: State, settings: Settings) -> list[str]:
-    resume = f"./scripts/loop.sh --resume {state.run_id}"
-    if str(settings.out_dir) not in ("autotrain", "./autotrain"):
-        resume += f" --out-dir {shlex.quote(str(settings.out_dir))}"
+    resume = resume_command(state.run_id, settings.out_dir)
     if state.status in ("stopped", "paused", "running"):
         return [f"go on: {resume}"]
     if state.status in ("failed", "refused"):

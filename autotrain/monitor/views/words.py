@@ -6,7 +6,7 @@ from typing import Any
 from rich.text import Text
 
 from autotrain.monitor.charts import bar
-from autotrain.monitor.snapshot import Snapshot, seconds_of
+from autotrain.monitor.snapshot import Snapshot, seconds_taken
 from autotrain.monitor.views.layout import grid
 
 ABSENT = "—"
@@ -90,9 +90,9 @@ def rounds_table(snapshot: Snapshot, stage: str, *columns: tuple[str, str]) -> l
     numbers = sorted((int(key) for key, records in state.stages.items() if stage in records), reverse=True)
     for round_number in numbers[:ROUNDS_SHOWN]:
         record = state.stages[str(round_number)][stage]
-        taken = None if record.ended_at is None else seconds_of(record.ended_at) - seconds_of(record.started_at)
         figures = (count(record.counts.get(name)) for name, _ in columns)
-        rows.append([Text(word) for word in (str(round_number), record.status, duration(taken), *figures)])
+        taken = duration(seconds_taken(record))
+        rows.append([Text(word) for word in (str(round_number), record.status, taken, *figures)])
     if not numbers:
         return [Text(ABSENT)]
     earlier = [Text(f"and {len(numbers) - ROUNDS_SHOWN:,} before", "dim")] if len(numbers) > ROUNDS_SHOWN else []
