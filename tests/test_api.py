@@ -398,7 +398,8 @@ Asking(Path(sys.argv[1]), sys.argv[2], concurrency=2)(20)
         assert len(ask(20)) == 20
     assert 3 <= kept < 10
     assert server.count <= 10 + 2
-    assert ask.total("requests_sent") == server.count, "those under way when it was killed are known too"
+    sent = ask.total("requests_sent")
+    assert server.count <= sent <= server.count + 2, "written down before it is sent: never fewer than the server saw"
     assert all(json.loads(line) for line in ask.ledger.read_text().splitlines())
 
 
