@@ -103,6 +103,14 @@ def test_only_a_strictly_higher_score_is_promoted(base: int, best: int | None, n
     assert decision.metric == "pass_at_1"
 
 
+def test_a_promotion_says_how_many_passes_only_their_own_process_judged() -> None:
+    inside = [graded(passed, outside=3, inside=2) for passed in (True, False)]
+    new = measure([graded(True), *inside])
+    assert (new.asserts_outside, new.asserts_inside, new.passes_inside) == (6, 4, 1)
+    reason = decide(with_rate(0, 3), None, new).reason
+    assert reason.endswith("1 of its 2 passes rest on asserts judged inside the answer's process")
+
+
 def test_without_execution_loss_and_form_decide() -> None:
     def unexecuted(loss: float, form: bool) -> Metrics:
         return measure([graded(None, loss=loss, format_ok=form)])

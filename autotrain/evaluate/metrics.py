@@ -38,6 +38,11 @@ class Metrics:
     mean_tokens: float | None
     validation_loss: float | None
     failures: dict[str, int]
+    asserts_outside: int
+    """Fulfilled asserts that were judged outside of the answer's process; the others only by itself."""
+    asserts_inside: int
+    passes_inside: int
+    """Passes that rest on an assert of the second kind."""
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self)
@@ -68,6 +73,9 @@ def measure(graded: Sequence[Graded]) -> Metrics:
         failures=dict(
             Counter(_failure(verdict) for verdict in verdicts if verdict.passed is False).most_common()
         ),
+        asserts_outside=sum(verdict.outside for verdict in verdicts),
+        asserts_inside=sum(verdict.inside for verdict in verdicts),
+        passes_inside=sum(verdict.passed is True and verdict.inside > 0 for verdict in verdicts),
     )
 
 

@@ -33,9 +33,9 @@ def _by_pass_rate(new: Metrics, rivals: dict[str, Metrics]) -> Decision:
         if rival.pass_at_1 is None or score <= rival.pass_at_1.value:
             other = None if rival.pass_at_1 is None else f"{rival.pass_at_1.value:.1%}"
             return Decision(False, "pass_at_1", score, f"{score:.1%} is not above the {name}'s {other}")
-    return Decision(
-        True, "pass_at_1", score, f"{score:.1%} is above {' and '.join(f'the {name}' for name in rivals)}"
-    )
+    above = f"{score:.1%} is above {' and '.join(f'the {name}' for name in rivals)}"
+    trust = f"{new.passes_inside} of its {new.pass_at_1.hits} passes rest on asserts judged inside the answer's process"
+    return Decision(True, "pass_at_1", score, f"{above}; {trust}")
 
 
 def _by_loss(new: Metrics, rivals: dict[str, Metrics]) -> Decision:

@@ -53,10 +53,12 @@ def to_markdown(report: Mapping[str, Any]) -> str:
         lines.append(
             f"| {title} | " + " | ".join("–" if cell is None else f"{cell:g}" for cell in cells) + " |"
         )
-    asserts = [models[name]["asserts"] for name in names]
-    if any(sum(counts.values()) for counts in asserts):
-        cells = [f"{counts['outside']} + {counts['inside']}" for counts in asserts]
+    totals = [models[name]["total"] for name in names]
+    if any(total["asserts_outside"] + total["asserts_inside"] for total in totals):
+        cells = [f"{total['asserts_outside']} + {total['asserts_inside']}" for total in totals]
         lines.append("| asserts fulfilled, judged outside + inside the answer's process | " + " | ".join(cells) + " |")
+        cells = [str(total["passes_inside"]) for total in totals]
+        lines.append("| passes that rest on an assert judged inside | " + " | ".join(cells) + " |")
     lines += ["", "## Comparison on executed items", ""]
     lines += [f"- {title}: {show_comparison(item)}" for title, item in report["comparisons"].items()]
     if not report["comparisons"]:

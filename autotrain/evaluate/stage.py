@@ -224,10 +224,6 @@ def _report(
         "models": {
             role: {
                 "name": part[0].answer.model,
-                "asserts": {
-                    "outside": sum(item.verdict.outside for item in part),
-                    "inside": sum(item.verdict.inside for item in part),
-                },
                 "total": totals[role].to_json(),
                 "by_task_type": {kind: metrics.to_json() for kind, metrics in by_task_type(part).items()},
             }
