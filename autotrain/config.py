@@ -144,6 +144,9 @@ class Settings(BaseSettings):
     max_sample_chars: int = _setting(20_000, "longest sample in characters", ge=100, le=10_000_000)
     test_timeout: float = _setting(5.0, "seconds a sample's code and tests may run", gt=0, le=600)
     test_memory_mb: int = _setting(512, "memory a sample's code and tests may take, in MiB", ge=64, le=65536)
+    min_test_strength: float = _setting(
+        0.5, "least share of small planted bugs that a sample's tests have to find, when they are run", ge=0, le=1
+    )
     replay_ratio: float = _setting(
         0.5, "samples of earlier rounds mixed into a round's training, per new sample", ge=0, le=10
     )

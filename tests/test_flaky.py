@@ -87,6 +87,19 @@ def test_without_a_sign_of_chance_one_more_run_is_enough() -> None:
     assert plan.programs == (split(*STEADY[0]),)
 
 
+@pytest.mark.parametrize(
+    ("tests", "flaky"),
+    [
+        ("def test_one():\n    assert f(1) == 1\ndef test_two():\n    assert f(1) == 2", True),
+        ("def test_one():\n    assert f(1) >= 1\ndef test_two():\n    assert f(2) >= 1", False),
+    ],
+)
+def test_test_functions_that_lean_on_each_other_are_flaky(tests: str, flaky: bool) -> None:
+    plan = plan_flaky("SEEN = []\ndef f(x):\n    SEEN.append(x)\n    return len(SEEN)", tests)
+    assert (len(plan.programs), plan.signs) == (2, ())
+    assert is_flaky(plan, endings_of(plan)) is flaky
+
+
 def test_a_run_that_ends_otherwise_is_another_outcome() -> None:
     plan = plan_flaky(*STEADY[0])
     (good,) = endings_of(plan)

@@ -2,6 +2,7 @@
 
 import json
 import os
+import random
 import subprocess
 import sys
 from pathlib import Path
@@ -11,6 +12,7 @@ import pytest
 from teacher_server import TeacherServer, garbage, rate_limited
 
 from autotrain.config import Settings
+from autotrain.gate.jail import Jail, Limits
 from autotrain.run.events import sum_deltas
 from autotrain.run.journal import Journal
 from autotrain.run.paths import RunPaths
@@ -126,6 +128,77 @@ def test_the_gate_keeps_the_mutants_that_written_tests_are_known_to_kill(tmp_pat
     assert not any("mutants" in item["metadata"] for item in lines(tmp_path / "read.jsonl"))
 
 
+def test_tests_that_prove_little_do_not_get_through(tmp_path: Path) -> None:
+    def sample(name: str, body: str, tests: str, **fields: Any) -> dict[str, Any]:
+        metadata = {"task_type": "algorithm_implementation", "response_format": "code", "entry_point": "f"}
+        code = f"```python\nimport random\n\n\ndef f(a, b):\n    {body}\n```"
+        return {"id": name, "instruction": f"Do {name[:4]}.", "output": code, "tests": tests, "metadata": metadata}
+
+    strong = "assert f(1, 2) == 2\nassert f(3, 2) == 3\nassert f(2, 2) == 2"
+    source = [
+        sample("good", "return a if a > b else b", strong),
+        sample("good-not", "return a if a < b else b", strong),
+        sample("vacuous", "return a + b", "assert f(1, 2) is not Ellipsis"),
+        sample("weak", "return (a + 1) * (b - 1) + a % 3 + b // 2", "assert type(f(1, 2)) is int"),
+        # Fails once in a thousand million times, and where chance begins with 1.
+        sample("chance", "return random.randint(a, b)", f"assert f(1, 10**9) != {random.Random(1).randint(1, 10**9)}"),
+        sample("hash", "return hash(a)", "assert f('a', 'b') == {hash}"),
+    ]
+    with Jail(Limits(), workers=1) as jail:
+        (ending,) = jail.run([[{"value": "hash('a')"}]])
+    source[-1]["tests"] = source[-1]["tests"].replace("{hash}", str(ending.replies[0]["value"]).strip('"'))
+    paths = make_run(tmp_path, run_unit_tests=True)
+    paths.clean(1).write_text("".join(json.dumps(item) + "\n" for item in source))
+    done = in_run("03_unit_gate.py", paths)
+    assert done.returncode == 0, done.stderr
+    (kept,) = lines(paths.tested(1))
+    gate = kept["metadata"]["gate"]
+    assert (kept["id"], gate["passed"], gate["tests"], gate["trust"]) == ("good", True, 3, "outside")
+    assert gate["strength"] == 1
+    assert gate["mutants"]["killed"] >= 2
+    failed = {item["id"]: item for item in lines(paths.failed(1))}
+    assert len(failed) == len(source) - 1
+    reasons = {name: item["verdict"]["reason"] for name, item in failed.items()}
+    assert reasons["good-not"] == "tests_failed"
+    assert reasons["vacuous"] == "vacuous_tests"
+    assert reasons["weak"] == "weak_tests"
+    assert failed["weak"]["metadata"]["gate"]["strength"] < 0.5
+    assert reasons["chance"] == reasons["hash"] == "flaky"
+    # A preference pair: the same prompt, answered well.
+    assert failed["good-not"]["sibling"] == "good"
+    assert failed["weak"]["sibling"] is None
+    assert load_state(paths.state).counters == {
+        "test_pass": 1,
+        "test_fail": 1,
+        "rejected_flaky": 2,
+        "rejected_vacuous_tests": 1,
+        "rejected_weak_tests": 1,
+    }
+    # It is the user who says how strong is strong enough.
+    paths = make_run(tmp_path / "lax", run_unit_tests=True, min_test_strength=0)
+    paths.clean(1).write_text(json.dumps(source[3]) + "\n")
+    assert in_run("03_unit_gate.py", paths).returncode == 0
+
+
+def test_written_tests_have_to_fail_on_code_that_does_nothing(tmp_path: Path) -> None:
+    def sample(name: str, tests: str) -> dict[str, Any]:
+        metadata = {"task_type": "unit_test_generation", "response_format": "code", "entry_point": "half"}
+        code = "def half(x):\n    if x > 100:\n        raise ValueError\n    return x // 2"
+        return {"id": name, "instruction": "Test.", "input": code, "output": f"```python\n{tests}\n```",
+                "metadata": {**metadata, "mutants": [code.replace("//", "%"), code.replace("100", "1")]}}  # fmt: skip
+
+    source = tmp_path / "in.jsonl"
+    good = sample("good", "assert half(9) == 4\nassert half(6) == 3")
+    idle = sample("idle", "got = half(7)\nassert got is None or got == 3")
+    source.write_text("".join(json.dumps(item) + "\n" for item in (good, idle)))
+    done = stage("03_unit_gate.py", "--run-tests", "1", "--input", source, "--output", tmp_path / "out.jsonl")
+    assert done.returncode == 0, done.stderr
+    (kept,) = lines(tmp_path / "out.jsonl")
+    assert (kept["id"], kept["metadata"]["gate"]["strength"]) == ("good", 1)
+    (failed,) = lines(tmp_path / "out.failed.jsonl")
+    assert (failed["id"], failed["verdict"]["reason"]) == ("idle", "vacuous_tests")
+
+
 def test_a_stage_that_keeps_nothing_is_refused_and_says_why(tmp_path: Path) -> None:
     paths = make_run(tmp_path, run_unit_tests=True)
     bad = {"id": "r1-00001", "instruction": "", "output": "x"}
@@ -147,17 +220,19 @@ def test_validation_counts_while_it_works(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     told = [event["counters_delta"] for event in lines(paths.events) if event["event_type"] == "progress"]
     assert told == [{"validated_ok": 100}, {"validated_ok": 100}, {"validated_ok": 40, "rejected_duplicate": 1}]
-    assert sum_deltas(paths.events)[0] == load_state(paths.state).counters == {
-        "validated_ok": 240,
-        "rejected_duplicate": 1,
-    }
+    assert (
+        sum_deltas(paths.events)[0]
+        == load_state(paths.state).counters
+        == {
+            "validated_ok": 240,
+            "rejected_duplicate": 1,
+        }
+    )
 
 
 def test_a_server_as_teacher_is_counted_as_it_counts_itself(tmp_path: Path) -> None:
     with TeacherServer([rate_limited(), garbage()]) as server:
-        paths = make_run(
-            tmp_path, teacher_model="test-teacher", teacher_base_url=server.base_url, samples_per_round=12
-        )
+        paths = make_run(tmp_path, teacher_model="test-teacher", teacher_base_url=server.base_url, samples_per_round=12)
         done = in_run("01_teacher_generate.py", paths, OPENAI_API_KEY="sk-canary-0123456789")
         assert done.returncode == 0, done.stderr
         state = load_state(paths.state)
@@ -170,9 +245,7 @@ def test_a_server_as_teacher_is_counted_as_it_counts_itself(tmp_path: Path) -> N
 
 def test_a_finished_stage_is_not_paid_for_again(tmp_path: Path) -> None:
     with TeacherServer() as server:
-        paths = make_run(
-            tmp_path, teacher_model="test-teacher", teacher_base_url=server.base_url, samples_per_round=8
-        )
+        paths = make_run(tmp_path, teacher_model="test-teacher", teacher_base_url=server.base_url, samples_per_round=8)
         assert in_run("01_teacher_generate.py", paths).returncode == 0
         before = server.count
         assert in_run("01_teacher_generate.py", paths).returncode == 0

@@ -2,15 +2,14 @@
 
 Tests that have passed once are run again, and have to pass again. Where the code or the tests show a sign of chance
 (`signs_of`), four more times, each under other circumstances: `random` starts from another seed, the clock is in
-another year, and sets are gone through the other way round.
+another year, and sets are gone through the other way round. Several test functions are also called last one first.
+Strings should hash differently in these runs; that is up to where they are run.
 
 What this sees: `random` without a seed, secrets, uuid and os.urandom, as often as the outcome changes (what fails once
 in a hundred times mostly goes unseen); the date and the time of day by time and datetime; the order of sets of texts
 where code loops over one, makes a list of it, joins it, unpacks it, or takes its least, greatest or any one item.
-What it does not see: the order in which a set is printed; hash() and id() of a text or an object, which are the same
-throughout a server's life (servers with another hash seed would show the first); races that do not happen; speed,
-unless a run takes too long; a clock read below Python; anything that only another machine or another version of Python
-would show.
+What it does not see: races that do not happen; speed, unless a run takes too long; a clock read below Python; anything
+that only another machine or another version of Python would show.
 """
 
 import ast
@@ -19,7 +18,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from autotrain.gate.edits import Unusable, apply_edits, read_edits, read_files, with_files
-from autotrain.gate.program import Problem, parse
+from autotrain.gate.program import Problem, parse, uncalled_tests
 from autotrain.gate.steps import Program, judge, split
 from autotrain.gate.strength import MEASURED_TYPES, Ended
 from autotrain.sample import Sample, fenced_code
@@ -129,7 +128,10 @@ def plan_sample_flaky(sample: Sample, program: Program | None = None) -> FlakyPl
 
 
 def plan_flaky(code: str, tests: str, program: Program | None = None) -> FlakyPlan:
-    """The further runs of `tests` after `code`: one, or four where either of them shows a sign of chance."""
+    """The further runs of `tests` after `code`: one, or four where either of them shows a sign of chance.
+
+    One more where there are several test functions: called in the other order.
+    """
     return _plan([code], tests, lambda texts: texts[0], program)
 
 
@@ -177,8 +179,9 @@ def _signs_in(node: ast.AST) -> set[Sign]:
 def _plan(codes: list[str], tests: str, build: Callable[[list[str]], str], plain: Program | None) -> FlakyPlan:
     signs = signs_of(*codes, tests)
     plain = plain or split(build(codes), tests)
+    backwards = tuple(split(build(codes), text) for text in _backwards(tests))
     if not signs:
-        return FlakyPlan((plain,), ())
+        return FlakyPlan((plain, *backwards), ())
     turned = plain
     if "set order" in signs:
         turned = split(build([_turned(code) for code in codes]), _turned(tests))
@@ -192,7 +195,14 @@ def _plan(codes: list[str], tests: str, build: Callable[[list[str]], str], plain
             # Another year, month, weekday and time of day.
             prelude += _CLOCK.replace("{seconds}", str(number * 100 * _DAY + number * 5 * 3600))
         programs.append(_after(prelude, program) if prelude else program)
-    return FlakyPlan(tuple(programs), signs)
+    return FlakyPlan((*programs, *backwards), signs)
+
+
+def _backwards(tests: str) -> list[str]:
+    """The tests with their test functions called last one first; empty where that changes nothing."""
+    tree = parse(tests)
+    names = [] if isinstance(tree, Problem) else uncalled_tests(tree)
+    return ["\n".join([tests, *(f"{name}()" for name in reversed(names))])] if len(names) > 1 else []
 
 
 def _after(prelude: str, program: Program) -> Program:

@@ -15,7 +15,7 @@ from collections import deque
 from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
-from itertools import count
+from itertools import count, repeat
 from pathlib import Path
 from queue import SimpleQueue
 from types import TracebackType
@@ -79,12 +79,17 @@ class Jail:
                 worker.close()
         self._workers = [None] * len(self._workers)
 
-    def run(self, programs: Iterable[Sequence[Step]]) -> Generator[Ending, None, None]:
-        """Run programs over the servers and yield their endings in order; closing it starts no more of them."""
+    def run(
+        self, programs: Iterable[Sequence[Step]], limits: Iterable[Limits] | None = None
+    ) -> Generator[Ending, None, None]:
+        """Run programs over the servers and yield their endings in order; closing it starts no more of them.
+
+        `limits`: one for each program, where they are not to be the jail's.
+        """
         pending: deque[Future[Ending]] = deque()
         try:
-            for program in programs:
-                pending.append(self._pool.submit(self._run, program))
+            for program, limit in zip(programs, repeat(self.limits) if limits is None else limits, strict=False):
+                pending.append(self._pool.submit(self._run, program, limit))
                 if len(pending) >= 4 * len(self._workers):
                     yield pending.popleft().result()
             while pending:
@@ -93,7 +98,7 @@ class Jail:
             for future in pending:
                 future.cancel()
 
-    def _run(self, program: Sequence[Step]) -> Ending:
+    def _run(self, program: Sequence[Step], limits: Limits) -> Ending:
         place = self._free.get()
         try:
             if next(self._programs) % PROGRAMS_BETWEEN_TESTS == 0:
@@ -102,7 +107,7 @@ class Jail:
                 if self._closed:
                     break
                 try:
-                    return self._worker(place).run(program, self.limits)
+                    return self._worker(place).run(program, limits)
                 except ServerLost:
                     self._replace(place)
                 except AutotrainError:

@@ -45,21 +45,31 @@ def runnable_tests(tests: str) -> str | None:
     tree = parse(tests)
     if isinstance(tree, Problem):
         return tests  # running it says what is wrong
-    named = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
-    calls = []
+    calls = uncalled_tests(tree)
+    named = _names(tree)
     checks = False
     for statement in tree.body:
-        if isinstance(statement, ast.FunctionDef) and statement.name not in named:
+        defined = getattr(statement, "name", None)  # of functions and classes, which only count when they are used
+        if defined is None or defined in named or defined in calls:
+            checks = checks or any(_is_check(node) for node in ast.walk(statement))
+    return "\n".join([tests, *(f"{name}()" for name in calls)]) if checks else None
+
+
+def uncalled_tests(tree: ast.Module) -> list[str]:
+    """The test functions that nothing calls, and that can be called without arguments, in order."""
+    named = _names(tree)
+    found = []
+    for statement in tree.body:
+        if isinstance(statement, ast.FunctionDef) and statement.name.startswith("test") and statement.name not in named:
             arguments = statement.args
             needed = len(arguments.posonlyargs + arguments.args) - len(arguments.defaults)
             needed += sum(default is None for default in arguments.kw_defaults)
-            if needed or not statement.name.startswith("test"):
-                continue
-            calls.append(f"{statement.name}()")
-        elif isinstance(statement, ast.ClassDef | ast.AsyncFunctionDef) and statement.name not in named:
-            continue
-        checks = checks or any(_is_check(node) for node in ast.walk(statement))
-    return "\n".join([tests, *calls]) if checks else None
+            found += [] if needed else [statement.name]
+    return found
+
+
+def _names(tree: ast.Module) -> set[str]:
+    return {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
 
 
 def _is_check(node: ast.AST) -> bool:

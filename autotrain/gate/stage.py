@@ -2,9 +2,9 @@
 
 import argparse
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,13 +12,30 @@ from autotrain.errors import Refused
 from autotrain.gate.jail import Jail, Limits
 from autotrain.gate.mutation import MAX_LISTED
 from autotrain.gate.verdict import Verdict
-from autotrain.gate.verify import mutants_for, verify_samples
+from autotrain.gate.verify import Plan, carry_out, mutants_for, plan_sample
+from autotrain.gate.worth import Passed, Worth, weigh
 from autotrain.jsonl import write_jsonl
 from autotrain.run.paths import RunPaths
 from autotrain.run.stage import Done, Stage, required
 from autotrain.sample import EXECUTED_TYPES, Sample, load_samples
 
 SAMPLES_BETWEEN_EVENTS = 50
+# What tests that pass may be dropped for; each has a counter of its own.
+WORTHLESS = ("flaky", "vacuous_tests", "weak_tests")
+
+
+@dataclass(frozen=True)
+class Result:
+    """What the gate found of a sample: `strength` is what its record says of its tests, `counter` where it counts."""
+
+    sample: Sample
+    verdict: Verdict
+    strength: dict[str, Any]
+    counter: str
+
+    @property
+    def kept(self) -> bool:
+        return self.counter in ("test_pass", "test_skipped")
 
 
 def in_round(stage: Stage, paths: RunPaths) -> Done:
@@ -37,50 +54,86 @@ def on_files(stage: Stage, options: argparse.Namespace) -> Done:
 
 def _gate(stage: Stage, source: Path, tested: Path, failed: Path) -> str:
     samples = load_samples(source)
-    verdicts: list[Verdict] = []
-    outcomes: list[str] = []
-    with _open_jail(stage) as jail:
+    results: list[Result] = []
+    with _open_jails(stage) as jails:
         for start in range(0, len(samples), SAMPLES_BETWEEN_EVENTS):
             part = samples[start : start + SAMPLES_BETWEEN_EVENTS]
-            verdicts += verify_samples(part, jail, lambda _: stage.check_control())
-            new = [
-                _outcome(sample, verdict, jail is not None)
-                for sample, verdict in zip(part, verdicts[start:], strict=True)
-            ]
-            outcomes += new
-            stage.progress(f"{len(verdicts)}/{len(samples)} samples", Counter(new))
-    judged = list(zip(samples, verdicts, outcomes, strict=True))
-    tier = None if jail is None else jail.tier
-    kept = [_with_verdict(sample, verdict, tier) for sample, verdict, outcome in judged if outcome != "test_fail"]
-    write_jsonl(
-        failed,
-        ({**sample.to_json(), "verdict": asdict(verdict)} for sample, verdict, name in judged if name == "test_fail"),
-    )
-    message = _describe(outcomes, verdicts)
+            new = _examine(part, jails, stage.settings.min_test_strength, stage.check_control)
+            results += new
+            stage.progress(f"{len(results)}/{len(samples)} samples", Counter(result.counter for result in new))
+    tier = jails[0].tier if jails else None
+    kept = [result for result in results if result.kept]
+    passing = {(result.sample.instruction, result.sample.input): result.sample.id for result in kept}
+    write_jsonl(failed, (_failed_record(result, tier, passing) for result in results if not result.kept))
+    message = _describe(results)
     if not kept:
         raise Refused(f"nothing survived the gate: {message}; the samples and reasons are in {failed}")
-    write_jsonl(tested, kept)
+    write_jsonl(tested, (_record(result, tier) for result in kept))
     return message
 
 
 @contextmanager
-def _open_jail(stage: Stage) -> Iterator[Jail | None]:
-    """Where programs are run, if they are to be. Raises Refused if they cannot be run safely."""
+def _open_jails(stage: Stage) -> Iterator[tuple[Jail, Jail] | None]:
+    """Where programs are run, if they are to be: in the second one strings hash differently.
+
+    Raises Refused if they cannot be run safely.
+    """
     settings = stage.settings
     if not settings.run_unit_tests:
         yield None
         return
+    limits = Limits(seconds=settings.test_timeout, memory_mb=settings.test_memory_mb)
     try:
-        jail = Jail(Limits(seconds=settings.test_timeout, memory_mb=settings.test_memory_mb))
+        jail = Jail(limits)
     except Refused as error:
         raise Refused(f"RUN_UNIT_TESTS=1, but {error} --run-tests 0 checks the syntax only") from None
-    with jail:
+    with jail, Jail(limits, tier=jail.tier, hash_seed=1) as other:
         stage.say(f"programs run in tier {jail.tier} of the sandbox")
-        yield jail
+        yield jail, other
 
 
-def _outcome(sample: Sample, verdict: Verdict, execute: bool) -> str:
+def _examine(
+    samples: Sequence[Sample], jails: tuple[Jail, Jail] | None, least: float, check_control: Callable[[], None]
+) -> list[Result]:
+    jail, other = jails or (None, None)
+    plans = [plan_sample(sample, execute=jail is not None) for sample in samples]
+    verdicts = carry_out(plans, jail, lambda _: check_control())
+    worths = [Worth("")] * len(samples)
+    if jail and other:
+        passed = {
+            number: Passed(samples[number], plans[number].trials[0].program, verdict.seconds)
+            for number, verdict in enumerate(verdicts)
+            if verdict.passed and plans[number].trials
+        }
+        found = weigh(list(passed.values()), jail, other, least, check_control)
+        for number, worth in zip(passed, found, strict=True):
+            worths[number] = worth
+            if worth.reason:
+                verdicts[number] = replace(
+                    verdicts[number], passed=False, correct=False, reason=worth.reason, detail=worth.detail
+                )
+    return [
+        Result(sample, verdict, _strength(plan, verdict, worth), _counter(sample, verdict, jail is not None))
+        for sample, plan, verdict, worth in zip(samples, plans, verdicts, worths, strict=True)
+    ]
+
+
+def _strength(plan: Plan, verdict: Verdict, worth: Worth) -> dict[str, Any]:
+    """How many small bugs the sample's tests find; empty where that was not measured."""
+    if plan.mutants and verdict.passed:
+        killed, live, equivalent = len(verdict.killed), len(plan.mutants) - len(verdict.killed), 0
+    elif worth.strength is not None and worth.strength.value is not None:
+        killed, live, equivalent = worth.strength.killed, worth.strength.live, worth.strength.equivalent
+    else:
+        return {}
+    counts = {"killed": killed, "live": live, "equivalent": equivalent}
+    return {"strength": round(killed / (killed + live), 3), "mutants": counts}
+
+
+def _counter(sample: Sample, verdict: Verdict, execute: bool) -> str:
     """The counter a sample falls under. What was not executed has neither passed nor, unless broken, failed."""
+    if verdict.reason in WORTHLESS:
+        return f"rejected_{verdict.reason}"
     if verdict.passed is not None:
         return "test_pass" if verdict.passed else "test_fail"
     if verdict.correct is False or verdict.reason not in ("ok", "no_tests"):
@@ -89,29 +142,39 @@ def _outcome(sample: Sample, verdict: Verdict, execute: bool) -> str:
     return "test_fail" if unproved else "test_skipped"
 
 
-def _with_verdict(sample: Sample, verdict: Verdict, tier: str | None) -> dict[str, Any]:
+def _record(result: Result, tier: str | None) -> dict[str, Any]:
     """The sample with what the gate found, in its metadata."""
-    record = sample.to_json()
-    record["metadata"]["gate"] = {
-        "executed": verdict.passed is not None,
-        "passed": verdict.passed,
-        "seconds": round(verdict.seconds, 3),
-    }
+    verdict = result.verdict
+    record = result.sample.to_json()
+    gate: dict[str, Any] = {"executed": verdict.passed is not None, "passed": verdict.passed}
     if verdict.passed is not None:
-        record["metadata"]["gate"] |= {"tier": tier, "asserts": verdict.outside, "asserts_inside": verdict.inside}
+        gate |= {
+            "seconds": round(verdict.seconds, 3),
+            "tier": tier,
+            "tests": verdict.outside + verdict.inside,
+            "tests_inside": verdict.inside,
+            "trust": "inside" if verdict.inside else "outside",
+        }
+    record["metadata"]["gate"] = gate | result.strength
     if verdict.killed:
         # What later answers to this sample are tried on: bugs that tests are known to find.
-        mutants, _ = mutants_for(sample)
+        mutants, _ = mutants_for(result.sample)
         record["metadata"]["mutants"] = [mutants[number] for number in verdict.killed[:MAX_LISTED]]
     return record
 
 
-def _describe(outcomes: Sequence[str], verdicts: Sequence[Verdict]) -> str:
-    counts = Counter(outcomes)
-    why = Counter(verdict.reason for outcome, verdict in zip(outcomes, verdicts, strict=True) if outcome == "test_fail")
-    text = f"{len(outcomes)} samples: {counts['test_pass']} passed, {counts['test_skipped']} not executed"
+def _failed_record(result: Result, tier: str | None, passing: dict[tuple[str, str], str]) -> dict[str, Any]:
+    """The same with the whole verdict, and the sample that answers the same prompt well, if there is one."""
+    sibling = passing.get((result.sample.instruction, result.sample.input))
+    return {**_record(result, tier), "verdict": asdict(result.verdict), "sibling": sibling}
+
+
+def _describe(results: Sequence[Result]) -> str:
+    counts = Counter(result.counter for result in results)
+    why = Counter(result.verdict.reason for result in results if result.counter not in ("test_pass", "test_skipped"))
+    text = f"{len(results)} samples: {counts['test_pass']} passed, {counts['test_skipped']} not executed"
     reasons = ", ".join(f"{reason} {count}" for reason, count in why.most_common())
-    text += f", {counts['test_fail']} dropped: {reasons}" if why else ""
-    inside = sum(verdict.inside for verdict in verdicts)
-    asserts = sum(verdict.outside for verdict in verdicts) + inside
+    text += f", {why.total()} dropped: {reasons}" if why else ""
+    inside = sum(result.verdict.inside for result in results)
+    asserts = sum(result.verdict.outside for result in results) + inside
     return text + (f"; {inside} of {asserts} asserts were judged inside the sample's own process" if inside else "")

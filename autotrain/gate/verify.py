@@ -18,6 +18,7 @@ from autotrain.gate.program import Problem, binds, parse, parses, runnable_tests
 from autotrain.gate.reading import read_documentation, read_json, read_text
 from autotrain.gate.steps import Program, split
 from autotrain.gate.steps import judge as judge_replies
+from autotrain.gate.strength import stubs
 from autotrain.gate.verdict import Verdict
 from autotrain.sample import TESTED_TYPES, Sample, fenced_code, input_code
 
@@ -68,14 +69,14 @@ def verify_answers(
     `on_result` gets the index of every pair as its verdict is known, in order; what it raises stops the rest.
     """
     plans = [plan_answer(sample, answer, execute=jail is not None) for sample, answer in pairs]
-    return _carry_out(plans, jail, on_result)
+    return carry_out(plans, jail, on_result)
 
 
 def verify_samples(
     samples: Sequence[Sample], jail: Jail | None, on_result: Callable[[int], None] | None = None
 ) -> list[Verdict]:
     """Judge samples by their own answer and by what they claim about their input; else as verify_answers."""
-    return _carry_out([plan_sample(sample, execute=jail is not None) for sample in samples], jail, on_result)
+    return carry_out([plan_sample(sample, execute=jail is not None) for sample in samples], jail, on_result)
 
 
 def plan_answer(sample: Sample, answer: str, *, execute: bool) -> Plan:
@@ -96,6 +97,8 @@ def plan_sample(sample: Sample, *, execute: bool) -> Plan:
     """What has to be run to prove `sample`: its output, and its claim about its input."""
     plan = plan_answer(sample, sample.output, execute=execute)
     kind = sample.metadata.task_type
+    if kind == "unit_test_generation" and plan.trials:
+        return replace(plan, trials=(*plan.trials, *_stub_trials(sample)))
     if not plan.trials or kind not in ("bug_fixing", "refactoring", "agent_edit"):
         return plan
     if not sample.input.strip():
@@ -160,9 +163,10 @@ def mutants_for(sample: Sample) -> tuple[list[str], int]:
     return made, (len(made) + 1) // 2
 
 
-def _carry_out(
-    plans: Sequence[Plan], jail: Jail | None, on_result: Callable[[int], None] | None
+def carry_out(
+    plans: Sequence[Plan], jail: Jail | None, on_result: Callable[[int], None] | None = None
 ) -> list[Verdict]:
+    """Run what the plans say, side by side, and judge it; `on_result` as for verify_answers."""
     programs = [[trial.program for trial in (*plan.trials, *plan.mutants)] for plan in plans]
     verdicts = []
     with ExitStack() as stack:
@@ -256,6 +260,12 @@ def _plan_written_tests(sample: Sample, answer: str, execute: bool) -> Plan:
     trial = Trial(split(reference, code), "pass", "tests_failed")
     killers = tuple(Trial(split(mutant, code), "fail", "mutant_survived") for mutant in mutants)
     return Plan(verdict, (trial,), entry_point, killers, enough)
+
+
+def _stub_trials(sample: Sample) -> list[Trial]:
+    """Written tests have to fail on code that does nothing."""
+    empty = stubs(input_code(sample), sample.metadata.entry_point)
+    return [Trial(split(stub, fenced_code(sample.output) or ""), "fail", "vacuous_tests") for stub in empty]
 
 
 # ---------------------------------------------------------------------------

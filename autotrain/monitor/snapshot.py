@@ -20,7 +20,14 @@ DONE: Mapping[str, Sequence[str]] = {
         "rejected_duplicate",
         "rejected_contaminated",
     ),
-    "gate": ("test_pass", "test_fail", "test_skipped"),
+    "gate": (
+        "test_pass",
+        "test_fail",
+        "test_skipped",
+        "rejected_flaky",
+        "rejected_vacuous_tests",
+        "rejected_weak_tests",
+    ),
     "train": ("train_step",),
     "evaluate": ("answers",),
 }

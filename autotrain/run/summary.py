@@ -20,6 +20,9 @@ FUNNEL = (
     ("rejected_contaminated", "dropped: contaminated"),
     ("validated_ok", "valid"),
     ("test_fail", "dropped: claim disproved by running it"),
+    ("rejected_flaky", "dropped: its tests pass only now and then"),
+    ("rejected_vacuous_tests", "dropped: its tests pass on code that does nothing"),
+    ("rejected_weak_tests", "dropped: its tests find too few small bugs"),
     ("test_skipped", "kept without execution (nothing to run, or not run)"),
     ("test_pass", "kept, claim proved by running it"),
 )
