@@ -9,6 +9,7 @@ depends on the request alone, so two servers answer the same plan alike.
 """
 
 import hashlib
+import itertools
 import json
 import random
 import re
@@ -22,6 +23,8 @@ from types import TracebackType
 from typing import Any
 
 Body = dict[str, Any]
+# How long a server waits for clients that do not come.
+PATIENCE = 8.0
 
 
 @dataclass(frozen=True)
@@ -76,6 +79,20 @@ def without_usage(request: Body) -> Answer:
 def slow(seconds: float) -> Script:
     """Like `good`, after a while."""
     return lambda request: Answer(body=good(request).body, wait=seconds)
+
+
+def together(count: int) -> Callable[[Body], Answer]:
+    """Like `good`, but nobody is answered before `count` requests are there, and then only after a moment."""
+    arrived = itertools.count(1)
+    enough = threading.Event()
+
+    def answer(request: Body) -> Answer:
+        if next(arrived) >= count:
+            enough.set()
+        enough.wait(PATIENCE)
+        return Answer(body=good(request).body, wait=0.15)
+
+    return answer
 
 
 def error(status: int, message: str, **fields: Any) -> Answer:

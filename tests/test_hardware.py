@@ -22,12 +22,17 @@ def test_the_load_of_a_process_and_its_children() -> None:
         first = meter.look(process.pid, started)
         assert first is not None
         assert (first.cpu, first.memory_mb > 0) == (None, True)
-        time.sleep(0.5)
-        second = meter.look(process.pid, started)
-        assert second is not None
-        assert second.cpu is not None
-        # Other programs run here too.
-        assert 5 < second.cpu < 250
+        deadline = time.monotonic() + 30
+        while True:
+            time.sleep(0.5)
+            second = meter.look(process.pid, started)
+            assert second is not None
+            assert second.cpu is not None
+            assert second.cpu < 250
+            # Other programs run here too.
+            if second.cpu > 5:
+                break
+            assert time.monotonic() < deadline
     finally:
         os.killpg(process.pid, 9)
         process.wait()

@@ -56,7 +56,7 @@ def marked(seed: int) -> set[int]:
 
 
 def wait_until_gone(seed: int) -> None:
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + 20
     while marked(seed) and time.monotonic() < deadline:
         time.sleep(0.02)
     assert marked(seed) == set()
@@ -204,8 +204,10 @@ def test_a_lost_server_is_replaced_and_its_program_tried_once_more(tier: Tier, t
         idle = len(descendants() - others)
         killer = threading.Thread(target=kill_servers, args=(others, idle, times), daemon=True)
         killer.start()
-        ending = run(jail, {"run": "import time; time.sleep(1)"})
-        killer.join(10)
+        # A job that nobody kills ends soon; one that is to be killed is there until somebody has.
+        seconds = 1 if times == 1 else 4
+        ending = run(jail, {"run": f"import time; time.sleep({seconds})"})
+        killer.join(20)
         assert ending.status == status, ending
         assert run(jail, {"value": "2"}).replies == [{"step": 0, "value": "2"}]
 
@@ -215,11 +217,11 @@ def test_nothing_is_left_when_the_jail_is_closed(tier: Tier, monkeypatch: pytest
     with tempfile.TemporaryDirectory() as folder:
         Path(folder).chmod(0o755)
         monkeypatch.setattr(tempfile, "tempdir", folder)
-        with Jail(LIMITS, 2, tier, seed) as jail:
+        with Jail(Limits(60, 256, 4096), 2, tier, seed) as jail:
             endings = jail.run([[{"run": "open('left', 'w').write('x')"}]] * 3 + [[{"run": "while True: pass"}]] * 9)
             next(endings)
             begun = time.monotonic()
-        assert time.monotonic() - begun < 3
+        assert time.monotonic() - begun < 30, "nobody waits for the end of a job"
         wait_until_gone(seed)
         assert os.listdir(folder) == []
 

@@ -97,7 +97,7 @@ def test_what_an_unfinished_attempt_counted_is_taken_back_but_not_what_it_cost(t
     assert agree(paths)
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25, suppress_health_check=[HealthCheck.too_slow])
 @given(
     st.lists(
         st.tuples(

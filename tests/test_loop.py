@@ -119,7 +119,7 @@ class Checkout:
 
     def wait_for(self, line: str, loop: "subprocess.Popen[str]") -> None:
         """Until a stage has begun: `2 train`."""
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + 120
         while not any(entry.startswith(line) for entry in self.log):
             assert loop.poll() is None, loop.communicate()
             assert time.monotonic() < deadline, self.log
@@ -141,7 +141,7 @@ class Checkout:
 
 
 def ended(loop: "subprocess.Popen[str]") -> tuple[int, str, str]:
-    out, err = loop.communicate(timeout=120)
+    out, err = loop.communicate(timeout=240)
     return loop.returncode, out, err
 
 
@@ -212,7 +212,7 @@ def test_a_whole_run(checkout: Checkout) -> None:
 
 def test_ctrl_c_stops_after_the_item_in_hand_and_resume_goes_on(checkout: Checkout) -> None:
     checkout.mark("slow-train")
-    loop = checkout.start()
+    loop = checkout.start("--rounds", "1")
     checkout.wait_for("1 train", loop)
     os.killpg(loop.pid, signal.SIGINT)
     status, out, err = ended(loop)
@@ -227,13 +227,14 @@ def test_ctrl_c_stops_after_the_item_in_hand_and_resume_goes_on(checkout: Checko
     checkout.clear("slow-train")
     status, _, err = checkout.run("--resume")
     assert status == 0, err
-    assert checkout.log == [*done(1)[:4], *done(2)[3:]]
-    check_books(checkout, 2)
+    assert checkout.log == [*done(1)[:4], *done(1)[3:]]
+    check_books(checkout, 1)
     assert len(checkout.run_folders) == 1
 
 
 def test_ctrl_c_at_any_moment_is_a_stop_that_can_be_resumed(checkout: Checkout) -> None:
     """Also between two stages, and while the loop does its own book-keeping."""
+    checkout.mark("slow-evaluate")  # the moment may come late, never too late
     loop = checkout.start("--rounds", "1")
     checkout.wait_for("1 generate", loop)
     for pause in (0.1, 0.6):
@@ -247,6 +248,7 @@ def test_ctrl_c_at_any_moment_is_a_stop_that_can_be_resumed(checkout: Checkout) 
         loop = checkout.start("--resume")
         while len(checkout.events) < before + 2:
             time.sleep(0.01)
+    checkout.clear("slow-evaluate")
     assert ended(loop)[0] == 0
     check_books(checkout, 1)
 
@@ -371,7 +373,7 @@ def test_pause_and_stop_from_another_terminal(checkout: Checkout) -> None:
         )
 
     def wait_until(status: str) -> None:
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + 60
         while checkout.state["status"] != status:
             assert time.monotonic() < deadline
             time.sleep(0.02)
@@ -411,19 +413,19 @@ def test_a_detached_loop_lives_on_is_steered_and_is_resumed_detached(checkout: C
     (folder,) = checkout.run_folders
     loop = psutil.Process(checkout.state["pid"])
     try:
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 120
         while not any(line.startswith("1 train") for line in checkout.log):
             assert time.monotonic() < deadline
             time.sleep(0.02)
         # Who started it is gone, and so is its session; this is what stops a loop that was asked by a signal.
         loop.terminate()
-        loop.wait(20)
+        loop.wait(60)
         assert checkout.state["status"] == "stopped"
         checkout.clear("slow-train")
         assert checkout.run("--resume", "--detach")[0] == 0
         loop = psutil.Process(checkout.state["pid"])
         while checkout.state["status"] != "completed":
-            assert time.monotonic() < deadline + 30
+            assert time.monotonic() < deadline + 120
             time.sleep(0.05)
     finally:
         if loop.is_running():

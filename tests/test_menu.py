@@ -77,7 +77,7 @@ def flat(pilot: "Pilot[None]") -> str:
 
 
 async def until(pilot: "Pilot[None]", text: str) -> None:
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 60
     while text not in flat(pilot):
         assert time.monotonic() < deadline, screen(pilot)
         await pilot.pause(0.05)
@@ -485,7 +485,7 @@ class Terminal:
         return True
 
     def wait_for(self, text: str, times: int = 1) -> None:
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + 60
         while self.shown.count(text.encode()) < times:
             assert time.monotonic() < deadline, self.shown
             self.read()
@@ -495,7 +495,7 @@ class Terminal:
 
     def ended(self) -> int:
         """The exit status; the terminal must be as it was, out of the other screen and with a cursor."""
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + 60
         while self.menu.poll() is None:
             assert time.monotonic() < deadline, self.shown
             self.read()
