@@ -18,9 +18,9 @@ ROOT = Path(__file__).parent.parent
 @pytest.mark.real_model
 def test_smoke_run_on_the_embedded_model(tmp_path: Path) -> None:
     out = tmp_path / "out dir"
-    small = ["--samples", "24", "--val-ratio", "0.25", "--train-steps", "3", "--batch-size", "4"]
+    small = ["--samples", "12", "--val-ratio", "0.25", "--train-steps", "2", "--batch-size", "2"]
     done = subprocess.run(
-        ["bash", "scripts/loop.sh", "--preset", "smoke", "--out-dir", str(out), "--eval-max-new-tokens", "48", *small],
+        ["bash", "scripts/loop.sh", "--preset", "smoke", "--out-dir", str(out), "--eval-max-new-tokens", "24", *small],
         cwd=ROOT,
         env={**os.environ, "AUTOTRAIN_VENV": "", "VIRTUAL_ENV": sys.prefix},
         capture_output=True,
@@ -33,7 +33,7 @@ def test_smoke_run_on_the_embedded_model(tmp_path: Path) -> None:
     state = load_state(run.state)
     assert state.status == "completed"
     assert {name: record.status for name, record in state.stages["1"].items()} == dict.fromkeys(STAGES, "completed")
-    assert state.counters["train_step"] == 3
+    assert state.counters["train_step"] == 2
     assert sum_deltas(run.events)[0] == state.counters
     report = json.loads(run.report(1).read_text())
     assert report["items"] == state.counters["val_samples"] > 0
