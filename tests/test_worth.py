@@ -6,7 +6,7 @@ import pytest
 
 from autotrain.gate.jail import Jail, Limits
 from autotrain.gate.steps import split
-from autotrain.gate.worth import Passed, Worth, weigh
+from autotrain.gate.worth import Worth, weigh
 from autotrain.sample import Metadata, Sample, in_fence
 
 COUNT_DOWN = "def f(n):\n    steps = 0\n    while n > 0:\n        n -= 1\n        steps += 1\n    return steps"
@@ -19,60 +19,43 @@ def jails() -> Iterator[tuple[Jail, Jail]]:
         yield jail, other
 
 
-def passed(code: str, tests: str, seconds: float = 0.01) -> Passed:
+def weighed(jails: tuple[Jail, Jail], code: str, tests: str, least: float = 0.5) -> Worth:
     metadata = Metadata(task_type="algorithm_implementation", response_format="code", entry_point="f")
     sample = Sample(id="s", instruction="Do it.", output=in_fence(code), tests=tests, metadata=metadata)
-    return Passed(sample, split(code, tests), seconds)
+    return weigh(sample, split(code, tests), 0.01, *jails, least)
 
 
 def test_an_endless_version_costs_a_second_not_the_whole_limit(jails: tuple[Jail, Jail]) -> None:
-    (worth,) = weigh([passed(COUNT_DOWN, "assert f(3) == 3\nassert f(0) == 0")], *jails, 0.5, lambda: None)
+    worth = weighed(jails, COUNT_DOWN, "assert f(3) == 3\nassert f(0) == 0")
     assert worth.reason == ""
     assert worth.strength is not None
     # `n -= 1` gone and `n += 1` never end, and count as found.
     assert worth.strength.killed >= 4
-    assert 1 < worth.strength.seconds < 10
+    assert 1 < worth.strength.seconds < 20
 
 
-def test_samples_are_weighed_side_by_side_each_by_itself(jails: tuple[Jail, Jail]) -> None:
-    several = [
-        passed("def f(a, b):\n    return a if a > b else b", "assert f(1, 2) == 2\nassert f(2, 1) == 2"),
-        passed("def f(a):\n    return a + 1", "assert f(1) is not Ellipsis"),
-        passed("def f(a):\n    return a * 2 + a % 3 + a // 5", "assert type(f(1)) is int"),
-        passed(
-            "def f(a):\n    return [*{a, 'b', 'c', 'd', 'e'}]", "assert f('a')[0] == f('a')[0] != [*{'a', 'b', 'c'}]"
-        ),
-        passed("def f(words):\n    return str(set(words))", "assert f('abcdefgh') == '{}'"),
-        passed("X = 1", "assert X == 1"),
-    ]
-    told: list[None] = []
-    worths = weigh(several, *jails, 0.5, lambda: told.append(None))
-    # The one that does not pass now counts as one that passed before.
-    assert [worth.reason for worth in worths] == ["", "vacuous_tests", "weak_tests", "", "flaky", ""]
-    assert [worth.strength is not None for worth in worths] == [True, True, True, True, False, True]
-    assert len(told) == sum(worth.strength.programs for worth in worths if worth.strength) + 4 + 4 + 4
-    assert weigh([], *jails, 0.5, lambda: None) == []
+@pytest.mark.parametrize(
+    ("code", "tests", "reason", "measured"),
+    [
+        ("def f(a, b):\n    return a if a > b else b", "assert f(1, 2) == 2\nassert f(2, 1) == 2", "", True),
+        ("def f(a):\n    return a + 1", "assert f(1) is not Ellipsis", "vacuous_tests", True),
+        ("def f(a):\n    return a * 2 + a % 3 + a // 5", "assert type(f(1)) is int", "weak_tests", True),
+        ("def f(words):\n    return str(set(words))", "assert f('abcdefgh') == '{}'", "flaky", False),
+        ("X = 1", "assert X == 1", "", True),
+    ],
+)
+def test_tests_that_prove_little_are_told_from_good_ones(
+    jails: tuple[Jail, Jail], code: str, tests: str, reason: str, measured: bool
+) -> None:
+    (ending,) = jails[0].run([[{"value": "str(set('abcdefgh'))"}]])
+    worth = weighed(jails, code, tests.replace("'{}'", ending.replies[0]["value"]))
+    assert (worth.reason, worth.strength is not None) == (reason, measured)
+    assert bool(worth.detail) == bool(reason)
 
 
-def test_what_is_asked_for_is_up_to_the_caller(jails: tuple[Jail, Jail]) -> None:
-    half = passed("def f(a, b):\n    return a if a > b else b", "assert f(2, 2) == 2")
-    (worth,) = weigh([half], *jails, 1, lambda: None)
+def test_how_strong_is_strong_enough_is_up_to_the_caller(jails: tuple[Jail, Jail]) -> None:
+    code, tests = "def f(a, b):\n    return a if a > b else b", "assert f(2, 2) == 2"
+    worth = weighed(jails, code, tests, least=1)
     assert worth.reason == "weak_tests"
     assert "small bugs fail the tests" in worth.detail
-    (worth,) = weigh([half], *jails, 0, lambda: None)
-    assert worth.reason == ""
-
-
-def test_it_can_be_stopped_between_programs(jails: tuple[Jail, Jail]) -> None:
-    told: list[Worth | None] = []
-
-    def stop() -> None:
-        told.append(None)
-        if len(told) == 3:
-            raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt):
-        weigh([passed(COUNT_DOWN, "assert f(3) == 3")] * 5, *jails, 0.5, stop)
-    assert len(told) == 3
-    (worth,) = weigh([passed("def f(a):\n    return a + 1", "assert f(1) == 2")], *jails, 0.5, lambda: None)
-    assert worth.reason == ""
+    assert weighed(jails, code, tests, least=0).reason == ""

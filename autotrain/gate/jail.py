@@ -15,7 +15,7 @@ from collections import deque
 from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
-from itertools import count, repeat
+from itertools import count
 from pathlib import Path
 from queue import SimpleQueue
 from types import TracebackType
@@ -30,6 +30,7 @@ __all__ = ["Ending", "Jail", "Limits", "Tier", "choose_tier", "self_test"]
 Step = Mapping[str, str]
 
 PROGRAMS_BETWEEN_TESTS = 500
+PENDING = 64
 REMEDY = (
     "Nothing that a model wrote is run here. For the strongest sandbox install bubblewrap and let ordinary users make "
     "namespaces (Ubuntu 24.04: an AppArmor profile for bwrap; Docker: --security-opt seccomp=unconfined "
@@ -79,18 +80,17 @@ class Jail:
                 worker.close()
         self._workers = [None] * len(self._workers)
 
-    def run(
-        self, programs: Iterable[Sequence[Step]], limits: Iterable[Limits] | None = None
-    ) -> Generator[Ending, None, None]:
+    def run(self, programs: Iterable[Sequence[Step]], limits: Limits | None = None) -> Generator[Ending, None, None]:
         """Run programs over the servers and yield their endings in order; closing it starts no more of them.
 
-        `limits`: one for each program, where they are not to be the jail's.
+        `limits` are the jail's unless others are given. May be called from several threads at once.
         """
         pending: deque[Future[Ending]] = deque()
         try:
-            for program, limit in zip(programs, repeat(self.limits) if limits is None else limits, strict=False):
-                pending.append(self._pool.submit(self._run, program, limit))
-                if len(pending) >= 4 * len(self._workers):
+            for program in programs:
+                pending.append(self._pool.submit(self._run, program, limits or self.limits))
+                # So many that the other servers have work while one waits for a program that never ends.
+                if len(pending) >= PENDING * len(self._workers):
                     yield pending.popleft().result()
             while pending:
                 yield pending.popleft().result()

@@ -1,9 +1,10 @@
 """Stage 03: clean → tested. What a sample claims is run; what does not hold goes to the failed ones."""
 
 import argparse
-from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections import Counter, deque
+from collections.abc import Generator, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing, contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -13,13 +14,15 @@ from autotrain.gate.jail import Jail, Limits
 from autotrain.gate.mutation import MAX_LISTED
 from autotrain.gate.verdict import Verdict
 from autotrain.gate.verify import Plan, carry_out, mutants_for, plan_sample
-from autotrain.gate.worth import Passed, Worth, weigh
+from autotrain.gate.worth import Worth, weigh
 from autotrain.jsonl import write_jsonl
 from autotrain.run.paths import RunPaths
 from autotrain.run.stage import Done, Stage, required
 from autotrain.sample import EXECUTED_TYPES, Sample, load_samples
 
 SAMPLES_BETWEEN_EVENTS = 50
+SAMPLES_AT_ONCE = 16
+SAMPLES_PENDING = 64
 # What tests that pass may be dropped for; each has a counter of its own.
 WORTHLESS = ("flaky", "vacuous_tests", "weak_tests")
 
@@ -54,13 +57,17 @@ def on_files(stage: Stage, options: argparse.Namespace) -> Done:
 
 def _gate(stage: Stage, source: Path, tested: Path, failed: Path) -> str:
     samples = load_samples(source)
+    least = stage.settings.min_test_strength
     results: list[Result] = []
-    with _open_jails(stage) as jails:
-        for start in range(0, len(samples), SAMPLES_BETWEEN_EVENTS):
-            part = samples[start : start + SAMPLES_BETWEEN_EVENTS]
-            new = _examine(part, jails, stage.settings.min_test_strength, stage.check_control)
-            results += new
-            stage.progress(f"{len(results)}/{len(samples)} samples", Counter(result.counter for result in new))
+    unsaid: list[str] = []
+    with _open_jails(stage) as jails, closing(_examine_all(samples, jails, least)) as found:
+        for result in found:
+            results.append(result)
+            unsaid.append(result.counter)
+            if len(unsaid) == SAMPLES_BETWEEN_EVENTS or len(results) == len(samples):
+                stage.progress(f"{len(results)}/{len(samples)} samples", Counter(unsaid))
+                unsaid = []
+            stage.check_control()
     tier = jails[0].tier if jails else None
     kept = [result for result in results if result.kept]
     passing = {(result.sample.instruction, result.sample.input): result.sample.id for result in kept}
@@ -92,30 +99,34 @@ def _open_jails(stage: Stage) -> Iterator[tuple[Jail, Jail] | None]:
         yield jail, other
 
 
-def _examine(
-    samples: Sequence[Sample], jails: tuple[Jail, Jail] | None, least: float, check_control: Callable[[], None]
-) -> list[Result]:
+def _examine_all(
+    samples: Sequence[Sample], jails: tuple[Jail, Jail] | None, least: float
+) -> Generator[Result, None, None]:
+    """The results in order. So many are under way that a sample which never ends keeps no other waiting."""
+    pool = ThreadPoolExecutor(SAMPLES_AT_ONCE if jails else 1)
+    pending: deque[Future[Result]] = deque()
+    try:
+        for sample in samples:
+            pending.append(pool.submit(_examine, sample, jails, least))
+            if len(pending) == SAMPLES_PENDING:
+                yield pending.popleft().result()
+        while pending:
+            yield pending.popleft().result()
+    finally:
+        # Whoever closes the jails ends what is still under way.
+        pool.shutdown(wait=False, cancel_futures=True)
+
+
+def _examine(sample: Sample, jails: tuple[Jail, Jail] | None, least: float) -> Result:
     jail, other = jails or (None, None)
-    plans = [plan_sample(sample, execute=jail is not None) for sample in samples]
-    verdicts = carry_out(plans, jail, lambda _: check_control())
-    worths = [Worth("")] * len(samples)
-    if jail and other:
-        passed = {
-            number: Passed(samples[number], plans[number].trials[0].program, verdict.seconds)
-            for number, verdict in enumerate(verdicts)
-            if verdict.passed and plans[number].trials
-        }
-        found = weigh(list(passed.values()), jail, other, least, check_control)
-        for number, worth in zip(passed, found, strict=True):
-            worths[number] = worth
-            if worth.reason:
-                verdicts[number] = replace(
-                    verdicts[number], passed=False, correct=False, reason=worth.reason, detail=worth.detail
-                )
-    return [
-        Result(sample, verdict, _strength(plan, verdict, worth), _counter(sample, verdict, jail is not None))
-        for sample, plan, verdict, worth in zip(samples, plans, verdicts, worths, strict=True)
-    ]
+    plan = plan_sample(sample, execute=jail is not None)
+    (verdict,) = carry_out([plan], jail)
+    worth = Worth("")
+    if verdict.passed and plan.trials and jail and other:
+        worth = weigh(sample, plan.trials[0].program, verdict.seconds, jail, other, least)
+        if worth.reason:
+            verdict = replace(verdict, passed=False, correct=False, reason=worth.reason, detail=worth.detail)
+    return Result(sample, verdict, _strength(plan, verdict, worth), _counter(sample, verdict, jail is not None))
 
 
 def _strength(plan: Plan, verdict: Verdict, worth: Worth) -> dict[str, Any]:
