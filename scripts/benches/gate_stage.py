@@ -8,6 +8,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from itertools import pairwise
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -61,7 +62,6 @@ def measure(options: argparse.Namespace) -> Measurement:
     """Run the stage's script on a file of samples and watch it from outside."""
     if options.samples < 100:
         raise SettingsError("--samples takes a number from 100")
-    others = _running()
     with TemporaryDirectory(prefix="autotrain-bench-") as name:
         folder = Path(name)
         hostile = _write_samples(folder / "in.jsonl", options.samples)
@@ -78,7 +78,7 @@ def measure(options: argparse.Namespace) -> Measurement:
         "stage MiB": _by_quarters(stage),
         "with servers": _by_quarters(everything),
         "hostile kept": len(kept & hostile),
-        "left running": len(_running() - others),
+        "left running": _left_running(),
     }
     notes = [
         "Memory: the median of each quarter of the time; with servers, pages they share are counted in each.",
@@ -149,10 +149,13 @@ def _by_quarters(memory: Sequence[int]) -> str:
     return " ".join(f"{statistics.median(part) / 2**20:.0f}" for part in parts)
 
 
-def _running() -> set[int]:
-    """All processes that are servers of a sandbox, or jobs: a job has its server's command line."""
-    found = set()
-    for process in psutil.process_iter(["cmdline"]):
-        if any(word.endswith("gate/server.py") for word in process.info["cmdline"] or []):
-            found.add(process.pid)
-    return found
+def _left_running() -> int:
+    """How many servers of a sandbox, or jobs, which have their server's command line, no stage looks after."""
+    count = 0
+    for process in psutil.process_iter():
+        with suppress(psutil.NoSuchProcess):
+            above, found = process, False
+            while above is not None and any(word.endswith("gate/server.py") for word in above.cmdline()):
+                above, found = above.parent(), True
+            count += found and (above is None or "python" not in " ".join(above.cmdline()[:1]))
+    return count

