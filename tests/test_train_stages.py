@@ -1,11 +1,10 @@
-"""Stages 04 and 05 as programs on a user's files, and two rounds of the whole loop, all on a tiny model.
+"""Stages 04 and 05 as programs on a user's files, and two rounds of all stages, all on a tiny model.
 
 What a process of its own shows is shown once: torch takes seconds to load, each time.
 """
 
 import io
 import json
-import os
 import runpy
 import subprocess
 import sys
@@ -24,7 +23,8 @@ from autotrain.generate.builtin import builtin_samples, only
 from autotrain.jsonl import write_jsonl
 from autotrain.run.control import write_request
 from autotrain.run.events import sum_deltas
-from autotrain.run.paths import OutPaths, RunPaths
+from autotrain.run.paths import RunPaths
+from autotrain.run.start import finish, round_end, round_start
 from autotrain.run.state import load_state
 
 ROOT = Path(__file__).parent.parent
@@ -177,24 +177,25 @@ def stop_and_go_on(name: str, paths: RunPaths, counter: str, stop_at: int) -> No
     assert done.returncode == 0, done.stderr
 
 
-def test_two_rounds_on_a_model_without_a_template(tmp_path: Path) -> None:
+def test_two_rounds_on_a_model_without_a_template(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Nothing is executed, so the loss decides; round 2 goes on from round 1's adapter and sees new held-out items."""
     base = build_model(tmp_path / "model", template=None)
     assert build_tokenizer(None).chat_template is None
     out = tmp_path / "out"
-    words = ["--base-model", str(base), "--teacher", "builtin", "--rounds", "2", "--samples", "24"]
-    words += ["--val-ratio", "0.25", "--eval-execute", "0", "--out-dir", str(out)]
-    done = subprocess.run(
-        ["bash", "scripts/loop.sh", *SMALL, *words],
-        cwd=ROOT,
-        env={**os.environ, "AUTOTRAIN_VENV": "", "VIRTUAL_ENV": sys.prefix},
-        capture_output=True,
-        text=True,
-        timeout=600,
+    changes = {**IN_RUN, "val_ratio": 0.25, "train_steps": 4, "eval_max_new_tokens": 16, "eval_batch_size": 8}
+    run = make_run(
+        out / "runs", base_model=str(base), teacher_model="builtin", rounds=2, samples_per_round=24, **changes
     )
-    assert done.returncode == 0, done.stdout + done.stderr
-    run = OutPaths(out).run(OutPaths(out).run_ids()[0])
+    # What loop.sh does, as test_loop.py sees it do; each of these would load torch anew.
+    for number in (1, 2):
+        assert round_start(run.root, number) == 0
+        for path in sorted((ROOT / "scripts").glob("0?_*.py")):
+            done = run_here(path.name, "--run", run.root, "--round", number)
+            assert done.returncode == 0, done.stderr
+        assert round_end(run.root, number) == 0
+    assert finish(run.root, 0) == 0
     state = load_state(run.state)
+    assert state.status == "completed"
     first, second = (json.loads(run.report(number).read_text()) for number in (1, 2))
     assert first["models"]["new"]["total"]["pass_at_1"] is None
     assert first["decision"]["promoted"], "a trained tokenizer-level loss falls at once"
@@ -209,7 +210,7 @@ def test_two_rounds_on_a_model_without_a_template(tmp_path: Path) -> None:
     # Round 2 asks again only what nobody answered in round 1: base and best its new items, its own adapter all.
     asked = second["items"] + 2 * (second["items"] - first["items"])
     assert state.counters["answers_planned"] == state.stages["2"]["evaluate"].counts["answers"] == asked
-    assert "validation loss" in done.stdout
+    assert "validation loss" in capsys.readouterr().out
 
     held_out = ids(run.val(2))
     assert ids(run.val(1)) <= held_out
