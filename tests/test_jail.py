@@ -184,14 +184,24 @@ def descendants() -> set[int]:
     return found - {os.getpid()}
 
 
+def settled(others: set[int], more_than: int = 0) -> set[int]:
+    """Our processes without `others`, once they are as many and have been the same for half a second.
+
+    By then what a server forks at its start, or bubblewrap, is gone.
+    """
+    found: set[int] = set()
+    same = 0
+    while same < 5 or len(found) <= more_than:
+        before, found = found, descendants() - others
+        same = same + 1 if found == before else 0
+        time.sleep(0.1)
+    return found
+
+
 def kill_servers(others: set[int], idle: int, times: int) -> None:
     """Kill a server and its job once that runs, so often."""
     for _ in range(times):
-        processes: set[int] = set()
-        while len(processes) <= idle or processes != descendants() - others:
-            processes = descendants() - others
-            time.sleep(0.1)  # what a server forks at its start is gone by then
-        for process in sorted(processes):  # the server before its job, so that it has nothing to report
+        for process in sorted(settled(others, idle)):  # the server before its job, so that it has nothing to report
             with suppress(ProcessLookupError):
                 os.kill(process, signal.SIGKILL)
 
@@ -199,15 +209,15 @@ def kill_servers(others: set[int], idle: int, times: int) -> None:
 @pytest.mark.parametrize(("times", "status"), [(1, "done"), (2, "crashed")])
 def test_a_lost_server_is_replaced_and_its_program_tried_once_more(tier: Tier, times: int, status: str) -> None:
     others = descendants()
-    with Jail(LIMITS, 1, tier) as jail:
+    with Jail(Limits(60, 256, 4096), 1, tier) as jail:
         run(jail, {"value": "1"})
-        idle = len(descendants() - others)
+        idle = len(settled(others))
         killer = threading.Thread(target=kill_servers, args=(others, idle, times), daemon=True)
         killer.start()
         # A job that nobody kills ends soon; one that is to be killed is there until somebody has.
-        seconds = 1 if times == 1 else 4
+        seconds = 2 if times == 1 else 30
         ending = run(jail, {"run": f"import time; time.sleep({seconds})"})
-        killer.join(20)
+        killer.join(60)
         assert ending.status == status, ending
         assert run(jail, {"value": "2"}).replies == [{"step": 0, "value": "2"}]
 
