@@ -1,58 +1,45 @@
-"""Values that can be told from the syntax tree alone: literals, and arithmetic and a few builtins of literals."""
+"""Values that can be told from the syntax tree alone: of literals, and of a few operations and builtins on literals."""
 
 import ast
+import math
 import operator
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from autotrain.gate.encoding import MAX_CHARACTERS, encode
 
 # A value equal to a literal of this size has a text as well, whatever types its numbers are of.
 MAX_LITERAL = MAX_CHARACTERS // 4
+# What multiplying, raising to a power or going through a range may make of a short text.
 MAX_BITS = 4096
-MAX_ITEMS = 4096
+MAX_WRITTEN = 10_000
+MAX_ITEMS = 1000
 
-_ARITHMETIC: dict[type[ast.operator], Callable[[Any, Any], Any]] = {
-    ast.Add: operator.add,
-    ast.Sub: operator.sub,
-    ast.Mult: operator.mul,
-    ast.Div: operator.truediv,
-    ast.FloorDiv: operator.floordiv,
-    ast.Mod: operator.mod,
-    ast.Pow: operator.pow,
-}
-_SIGNS: dict[type[ast.unaryop], Callable[[Any], Any]] = {
-    ast.USub: operator.neg,
-    ast.UAdd: operator.pos,
-    ast.Invert: operator.invert,
-}
-_NUMBERS = (bool, int, float, complex)
-_SEQUENCES = (str, bytes, list, tuple)
-_COLLECTING: dict[str, Callable[[Any], Any]] = {
-    "list": list,
-    "tuple": tuple,
-    "set": set,
-    "frozenset": frozenset,
-    "sorted": sorted,
-    "dict": dict,
-}
-_SCALAR: dict[str, Callable[[Any], Any]] = {"float": float, "int": int, "str": str, "bool": bool, "abs": abs}
+_OPERATIONS: dict[type[ast.AST], Any] = {
+    ast.Add: operator.add, ast.Sub: operator.sub, ast.Mult: operator.mul, ast.Div: operator.truediv,
+    ast.FloorDiv: operator.floordiv, ast.Mod: operator.mod, ast.Pow: operator.pow,
+    ast.USub: operator.neg, ast.Not: operator.not_,
+    ast.Eq: operator.eq, ast.NotEq: operator.ne, ast.Is: operator.is_, ast.IsNot: operator.is_not,
+    ast.Lt: operator.lt, ast.LtE: operator.le, ast.Gt: operator.gt, ast.GtE: operator.ge,
+}  # fmt: skip
+_DISPLAYS: dict[type[ast.expr], Any] = {ast.Tuple: tuple, ast.List: list, ast.Set: set}
+_TYPES = (bool, int, float, complex, str, bytes, list, tuple, dict, set, frozenset, range)
+_BUILTINS: dict[str, Any] = {item.__name__: item for item in (*_TYPES, abs, isinstance, sorted)}
+_MATH = frozenset({"e", "inf", "isclose", "pi", "sqrt"})
 
 
 class NotLiteral(Exception):
     """The expression's value cannot be told without running it."""
 
 
-def literal(node: ast.expr, names: Mapping[str, Any], shadowed: Collection[str] = ()) -> Any:
-    """The value of an expression that holds no other names than `names` and builtins that are not `shadowed`.
+def literal(node: ast.expr, known: Mapping[Any, Any], shadowed: Collection[str]) -> Any:
+    """The value of an expression, as `evaluate`, if it is data.
 
-    Raises NotLiteral where that cannot be told, where the value has no text (`encode`) or holds a NaN, which
-    only its identity makes equal to anything.
+    Raises NotLiteral where it is none, where it has no text (`encode`) or holds a NaN, which only its identity
+    makes equal to anything.
     """
-    if isinstance(node, ast.Name) and node.id in names:
-        return names[node.id]
     try:
-        value = _value(node, names, shadowed)
+        value = evaluate(node, known, shadowed)
     except NotLiteral:
         raise
     except Exception as error:  # the expression fails: whoever runs it will see
@@ -63,63 +50,77 @@ def literal(node: ast.expr, names: Mapping[str, Any], shadowed: Collection[str] 
     return value
 
 
-def _value(node: ast.expr, names: Mapping[str, Any], shadowed: Collection[str]) -> Any:
-    def of(part: ast.expr) -> Any:
-        return _value(part, names, shadowed)
+def is_immutable(value: Any) -> bool:
+    """Whether nobody who gets hold of this literal can change it."""
+    return all(map(is_immutable, value)) if isinstance(value, tuple) else not isinstance(value, list | dict | set)
 
-    if isinstance(node, ast.Constant):
-        return node.value
-    if isinstance(node, ast.Name) and node.id in names:
-        return names[node.id]
-    if isinstance(node, ast.Tuple):
-        return tuple(map(of, node.elts))
-    if isinstance(node, ast.List):
-        return list(map(of, node.elts))
-    if isinstance(node, ast.Set):
-        return set(map(of, node.elts))
-    if isinstance(node, ast.Dict) and None not in node.keys:
-        return {of(key): of(value) for key, value in zip(node.keys, node.values, strict=True) if key is not None}
-    if isinstance(node, ast.UnaryOp) and type(node.op) in _SIGNS:
-        operand = of(node.operand)
-        if type(operand) in _NUMBERS:
-            return _SIGNS[type(node.op)](operand)
-    if isinstance(node, ast.BinOp) and type(node.op) in _ARITHMETIC:
-        return _arithmetic(type(node.op), of(node.left), of(node.right))
-    if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and not node.keywords:
-        if node.func.id in shadowed or node.func.id in names:
-            raise NotLiteral
-        return _call(node.func.id, [of(argument) for argument in node.args])
+
+def evaluate(node: ast.expr, known: Mapping[Any, Any], shadowed: Collection[str] = ()) -> Any:
+    """The value of an expression, given the values of names and of parts (nodes) of it.
+
+    Names that are `shadowed` are no builtins. Raises NotLiteral where more than literals and what is known is
+    needed, and whatever the expression itself raises.
+    """
+
+    def of(part: ast.expr) -> Any:
+        return evaluate(part, known, shadowed)
+
+    if node in known:
+        return known[node]
+    match node:
+        case ast.Constant(value=value):
+            return value
+        case ast.Name(id=name) if name in known:
+            return known[name]
+        case ast.Name(id=name) if name in _BUILTINS and name not in shadowed:
+            return _BUILTINS[name]
+        case ast.Attribute(value=ast.Name(id=name), attr=attribute) if known.get(name) is math and attribute in _MATH:
+            return getattr(math, attribute)
+        case ast.Tuple(elts=items) | ast.List(elts=items) | ast.Set(elts=items):
+            return _DISPLAYS[type(node)](map(of, items))
+        case ast.Dict(keys=keys, values=items) if None not in keys:
+            return {of(key): of(item) for key, item in zip(keys, items, strict=True) if key is not None}
+        case ast.UnaryOp(op=sign, operand=operand) if type(sign) in _OPERATIONS:
+            return _OPERATIONS[type(sign)](of(operand))
+        case ast.BinOp(left=left, op=sign, right=right):
+            return _computed(type(sign), of(left), of(right))
+        case ast.Compare(left=left, ops=signs, comparators=others):
+            operands = [of(left), *map(of, others)]
+            return all(map(_compared, signs, operands, operands[1:]))
+        case ast.Call(func=function, args=arguments, keywords=named):
+            return _called(of(function), [*map(of, arguments)], {item.arg or "": of(item.value) for item in named})
     raise NotLiteral
 
 
-def _arithmetic(kind: type[ast.operator], left: Any, right: Any) -> Any:
+def _computed(kind: type[ast.operator], left: Any, right: Any) -> Any:
     """The result of an operation that is sure to be small."""
-    if type(left) in _NUMBERS and type(right) in _NUMBERS:
-        bits = max(_bits(left), _bits(right))
-        if kind is ast.Pow and type(right) is int:
-            bits = _bits(left) * abs(right)
-        if bits <= MAX_BITS:
-            return _ARITHMETIC[kind](left, right)
-    elif kind is ast.Add and type(left) is type(right) and type(left) in _SEQUENCES:
-        return left + right
+    if isinstance(left, int | float | complex) and isinstance(right, int | float | complex):
+        bits = left.bit_length() * abs(right) if isinstance(left, int) and isinstance(right, int) else 0
+        if kind in _OPERATIONS and not (kind is ast.Pow and bits > MAX_BITS):
+            return _OPERATIONS[kind](left, right)
+    elif kind is ast.Sub:
+        return left - right
     elif kind is ast.Mult:
-        number, items = (left, right) if type(left) is int else (right, left)
-        if type(number) is int and type(items) in _SEQUENCES and len(items) * number <= MAX_CHARACTERS:
+        number, items = (left, right) if isinstance(left, int) else (right, left)
+        # Of a list that holds lists, all of the result's would be the same ones.
+        if all(map(is_immutable, items)) and len(repr(items)) * number <= MAX_WRITTEN:
             return items * number
     raise NotLiteral
 
 
-def _bits(number: complex) -> int:
-    return number.bit_length() if isinstance(number, int) else 1
+def _compared(sign: ast.cmpop, left: Any, right: Any) -> bool:
+    if not isinstance(sign, ast.In | ast.NotIn):
+        return bool(_OPERATIONS[type(sign)](left, right))
+    if type(right) is range and type(left) not in (int, bool):
+        # Python would go through all of the range, which may be endless for all purposes.
+        found = type(left) is float and left.is_integer() and int(left) in right
+    else:
+        found = left in right
+    return found == isinstance(sign, ast.In)
 
 
-def _call(name: str, arguments: list[Any]) -> Any:
-    if name == "range" and arguments and all(type(number) is int for number in arguments):
-        return range(*arguments)
-    if name in _COLLECTING and len(arguments) <= 1:
-        items = arguments[0] if arguments else ()
-        if hasattr(items, "__len__") and len(items) <= MAX_ITEMS:
-            return _COLLECTING[name](items)
-    if name in _SCALAR and len(arguments) == 1 and type(arguments[0]) in (*_NUMBERS, str):
-        return _SCALAR[name](arguments[0])
-    raise NotLiteral
+def _called(function: Any, arguments: list[Any], named: dict[str, Any]) -> Any:
+    # Of these few only bytes and ranges can give something much longer than what they are given; "" is for `**`.
+    if "" in named or function is bytes or any(isinstance(item, range) and len(item) > MAX_ITEMS for item in arguments):
+        raise NotLiteral
+    return function(*arguments, **named)

@@ -1,18 +1,26 @@
 """A sample's tests as steps for a job that is not told what is expected, and the verdict on its replies.
 
-`assert f(2) == 4` becomes the step {"value": "f(2)"}; the 4 stays here. The job says what came out, as data of
-exact built-in types, and `judge` compares. So an answer cannot pass by what its objects say of themselves, nor
-by reading or patching the tests. What cannot be taken apart is run by the job as it is, and counts as "inside".
+    the tests                          what the job is sent                what stays here
+    assert f(2) == 4                   {"value": "f(2)"}                   it equals 4
+    for a, b in [(1, 2), (3, 6)]:      {"run": "a = 1"} {"value": "f(a)"}  it equals 2
+        assert f(a) == b               {"run": "a = 3"} {"value": "f(a)"}  it equals 6
+    with pytest.raises(KeyError):      {"raises": "f(0)"}                  a KeyError is raised
+        f(0)
+    assert f(1) == f(2)                {"run": "assert f(1) == f(2)"}      it comes to its end ("inside")
+
+The job says what came out, as data of exact built-in types, and `judge` compares. So an answer cannot pass by what
+its objects say of themselves, nor by reading or patching the tests. What cannot be taken apart is run by the job as
+it is, and counts as "inside".
 """
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from autotrain.gate.checks import Condition, fulfils
+from autotrain.gate.checks import fulfils
 from autotrain.gate.encoding import decode
-from autotrain.gate.program import Problem, parse, runnable_tests
+from autotrain.gate.program import Problem, parse, parses, runnable_tests
 from autotrain.gate.splitting import Check, Program, parts_of
 
 __all__ = ["Check", "Judged", "Program", "judge", "split"]
@@ -42,7 +50,7 @@ def split(code: str, tests: str) -> Program:
     """The program that runs `tests` after `code`, taken apart."""
     text = runnable_tests(tests) or ""
     tree = parse(text)
-    if not isinstance(tree, Problem) and len(text) <= MAX_TESTS_CHARACTERS:
+    if not isinstance(tree, Problem) and parses(code) and len(text) <= MAX_TESTS_CHARACTERS:
         try:
             return parts_of(code, tree, text)
         except (ValueError, RecursionError):  # too many steps, or something that cannot be written down again
@@ -57,26 +65,25 @@ def judge(program: Program, replies: Sequence[dict[str, Any]]) -> Judged:
     Replies that end early are "crashed"; who saw the job end may know better, a time limit for one. A program
     without checks passes by coming to its end.
     """
-    checks: dict[int, list[Check]] = {}
-    for check in program.checks:
-        checks.setdefault(check.step, []).append(check)
+    checks = {check.step: check for check in program.checks}
     outside = inside = 0
-    for number in range(-1, len(program.steps)):
-        # Constants of the tests are no step's.
-        reply = _reply(replies, number) if number >= 0 else {}
+    for number in range(len(program.steps)):
+        reply, check = _reply(replies, number), checks.get(number)
         if reply is None:
             detail = f"no usable reply to step {number + 1} of {len(program.steps)}"
             return Judged(False, "crashed", "", detail, outside, inside)
         if "error" in reply:
-            return replace(_errored(reply["error"], checks.get(number, ())), outside=outside, inside=inside)
-        for check in checks.get(number, ()):
-            failure = _failure(check, reply)
-            if failure is not None:
-                return replace(failure, outside=outside, inside=inside)
-            if check.trust == "inside" or (check.condition and check.condition.needs_object and "foreign" in reply):
-                inside += check.asserts
-            else:
-                outside += check.asserts
+            failure: Judged | None = _errored(reply["error"], check)
+        else:
+            failure = _failure(check, reply) if check else None
+        if failure is not None:
+            return replace(failure, outside=outside, inside=inside)
+        if check is None:
+            continue
+        if check.trust == "inside" or (check.condition and check.condition.needs_object and "foreign" in reply):
+            inside += check.asserts
+        else:
+            outside += check.asserts
     return Judged(True, "ok", "", "", outside, inside)
 
 
@@ -92,10 +99,10 @@ def _reply(replies: Sequence[Any], number: int) -> dict[str, Any] | None:
     return None
 
 
-def _errored(error: Any, checks: Iterable[Check]) -> Judged:
-    name, message = _pair_of_texts(error)
-    if not message:
-        message = next((f"line {check.line}: {check.text}" for check in checks), "")
+def _errored(error: Any, check: Check | None) -> Judged:
+    name, message = error if isinstance(error, list) and [*map(type, error)] == [str, str] else ("", "")
+    if not message and check is not None:
+        message = f"line {check.line}: {check.text}"
     lines = [line for line in message.splitlines() if line.strip()]
     detail = f"{name}: {lines[-1].strip()}" if lines else name
     return Judged(False, "memory" if name == "MemoryError" else "tests_failed", _clean(name), _clean(detail))
@@ -103,52 +110,39 @@ def _errored(error: Any, checks: Iterable[Check]) -> Judged:
 
 def _failure(check: Check, reply: dict[str, Any]) -> Judged | None:
     """Why the reply does not fulfil the check, if it does not."""
-    if check.kind == "ran":
-        return None if reply.get("ok") is True else _refused(check, "no usable reply")
-    if check.kind == "raises":
-        return _raise_failure(check, reply)
-    condition = check.condition
-    assert condition is not None
-    if "foreign" in reply:
-        if condition.needs_object:
+    match check.kind, reply:
+        case "ran", {"ok": True}:
             return None
-        return _demand(check, condition, object(), f"an object of class {reply['foreign']}, which equals no literal")
+        case "raises", {"ok": True}:
+            return _refused(check, "nothing was raised")
+        case "raises", {"raised": [[name, *parents], message]}:
+            return None if any(kind in (name, *parents) for kind in check.names) else _errored([name, message], None)
+        case "value", {"foreign": name}:
+            if check.condition and check.condition.needs_object:
+                return None
+            return _demand(check, object(), f"an object of class {name}, which equals no literal")
+        case "value", {"value": text}:
+            try:
+                value = decode(text)
+            except ValueError:
+                return _refused(check, "what came back is no value")
+            return _demand(check, value, _shown(value))
+    return _refused(check, "no usable reply")
+
+
+def _demand(check: Check, value: Any, shown: str) -> Judged | None:
     try:
-        value = None if condition.kind == "constant" else decode(reply.get("value", ""))
-    except ValueError:
-        return _refused(check, "what came back is no value")
-    return _demand(check, condition, value, "" if condition.kind == "constant" else _shown(value))
-
-
-def _raise_failure(check: Check, reply: dict[str, Any]) -> Judged | None:
-    raised = reply.get("raised")
-    if raised is None:
-        return _refused(check, "nothing was raised")
-    if not isinstance(raised, list) or len(raised) != 2 or not isinstance(raised[0], list) or not raised[0]:
-        return _refused(check, "no usable reply")
-    names, message = raised
-    if not any(name in names for name in check.names):
-        return _errored([names[0], message], ())
-    for condition in check.messages:
-        failure = _demand(check, condition, str(message), _shown(message))
-        if failure is not None:
-            return failure
-    return None
-
-
-def _demand(check: Check, condition: Condition, value: Any, shown: str) -> Judged | None:
-    try:
-        if fulfils(condition, value):
+        if check.condition is None or fulfils(check.condition, value):
             return None
     except Exception as error:
         name = type(error).__name__
         return Judged(False, "tests_failed", name, _clean(f"{name}: {error} (line {check.line}: {check.text})"))
-    return _refused(check, f"got {shown}" if shown else "")
+    return _refused(check, f"got {shown}")
 
 
 def _refused(check: Check, why: str) -> Judged:
-    detail = f"line {check.line}: {check.text}" + (f" ({why})" if why else "")
-    return Judged(False, "tests_failed", "AssertionError", _clean(f"AssertionError: {detail}"))
+    detail = f"AssertionError: line {check.line}: {check.text} ({why})"
+    return Judged(False, "tests_failed", "AssertionError", _clean(detail))
 
 
 def _shown(value: Any) -> str:
@@ -157,12 +151,6 @@ def _shown(value: Any) -> str:
     except ValueError:  # a number too long to be shown
         return "a very long number"
     return text if len(text) <= 100 else text[:99] + "…"
-
-
-def _pair_of_texts(pair: Any) -> tuple[str, str]:
-    if isinstance(pair, list) and len(pair) == 2 and all(isinstance(item, str) for item in pair):
-        return pair[0], pair[1]
-    return "", ""
 
 
 def _clean(text: str) -> str:
