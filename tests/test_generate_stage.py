@@ -6,8 +6,7 @@ import random
 import subprocess
 import sys
 import time
-from datetime import datetime
-from itertools import accumulate, pairwise
+from itertools import accumulate
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -177,18 +176,17 @@ def test_a_budget_that_cannot_be_kept_is_refused_before_anything_is_sent(
 
 
 def test_progress_tells_tokens_cost_rate_and_time_left(tmp_path: Path) -> None:
-    with TeacherServer(then=slow(0.6)) as server:
+    with TeacherServer(then=slow(0.2)) as server:
         paths = asking(
-            server, tmp_path, samples_per_round=12, teacher_concurrency=1, teacher_prices=str(priced(server, tmp_path)),
+            server, tmp_path, samples_per_round=48, teacher_concurrency=1, teacher_prices=str(priced(server, tmp_path)),
             samples_per_request=2,
         )  # fmt: skip
+        began = time.monotonic()
         assert in_run(SCRIPT, paths).returncode == 0
-    events = lines(paths.events)
-    messages = [event["message"] for event in events if event["event_type"] == "progress"]
+        took = time.monotonic() - began
+    messages = [event["message"] for event in lines(paths.events) if event["event_type"] == "progress"]
     assert any("tokens, $" in words and "samples/s" in words and "left" in words for words in messages), messages
-    moments = [datetime.fromisoformat(event["ts"]) for event in events if event["event_type"] == "progress"]
-    pauses = [(after - before).total_seconds() for before, after in pairwise(moments)]
-    assert min(pauses[:-1]) > 0.9, "at most one event a second, and one at the end"
+    assert len(messages) <= took + 1, "one a second and one at the end, though 24 replies came"
 
 
 def test_it_tells_how_long_a_request_takes(tmp_path: Path) -> None:
