@@ -46,12 +46,12 @@ def priced(server: TeacherServer, folder: Path) -> Path:
 def test_killed_at_any_moment_it_goes_on_and_pays_only_what_was_under_way_twice(tmp_path: Path) -> None:
     concurrency = 4
     size = {"samples_per_round": 48, "samples_per_request": 2, "teacher_concurrency": concurrency}
-    with TeacherServer(then=slow(0.05)) as server:
+    with TeacherServer(then=slow(0.1)) as server:
         calm = asking(server, tmp_path / "calm", **size)
         assert in_run(SCRIPT, calm).returncode == 0
         undisturbed = server.count
     luck = random.Random(5)
-    with TeacherServer(then=slow(0.05)) as server:
+    with TeacherServer(then=slow(0.1)) as server:
         paths = asking(server, tmp_path / "killed", **size)
         kills = 0
         for _ in range(5):
@@ -60,7 +60,7 @@ def test_killed_at_any_moment_it_goes_on_and_pays_only_what_was_under_way_twice(
             before, deadline = server.count, time.monotonic() + 60
             while server.count == before and process.poll() is None and time.monotonic() < deadline:
                 time.sleep(0.005)
-            time.sleep(luck.uniform(0, 0.15))
+            time.sleep(luck.uniform(0, 0.2))
             kills += process.poll() is None
             process.kill()
             process.wait()
