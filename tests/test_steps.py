@@ -432,6 +432,12 @@ def test_odd_tests_are_taken_as_they_are(tests: str) -> None:
         assert not judge(program, replies_of(program)).passed
 
 
+@pytest.mark.parametrize("text", ["'''All of these assert.'''", "print('all asserts hold')", "import unittest.mock as assertions"])
+def test_what_only_speaks_of_asserts_is_none(text: str) -> None:
+    judged = run(VALUE.format("4"), f"{text}\nassert f() == 4")
+    assert (judged.passed, judged.outside, judged.inside) == (True, 1, 0)
+
+
 def test_a_check_names_its_line() -> None:
     tests = "import math\n\ndef test_f():\n    a = f(1)\n\n    assert a == 4\n    assert f(2) == f(3)\n"
     checks = split(VALUE.format("4"), tests).checks

@@ -50,9 +50,9 @@ class Scope:
     def copy(self) -> "Scope":
         return replace(self, known=dict(self.known), subjects=set(self.subjects))
 
-    def literal(self, node: ast.expr, names: bool = True) -> Any:
-        """The value of the expression, without the names' values if so wanted; raises NotLiteral."""
-        return literal(node, self.known if names else {}, self.shadowed)
+    def literal(self, node: ast.expr) -> Any:
+        """The value of the expression; raises NotLiteral."""
+        return literal(node, self.known, self.shadowed)
 
     def is_builtin(self, name: str) -> bool:
         return name not in self.shadowed and hasattr(builtins, name)
@@ -130,9 +130,11 @@ def _is_literal(node: ast.expr, scope: Scope) -> bool:
 def _is_portable(test: ast.expr) -> bool:
     """Whether the test means the same for a copy of the value: identity is asked only of what there is one of."""
     match test:
-        case ast.Compare(left=left, ops=[ast.Is() | ast.IsNot()], comparators=[right]):
-            values = [part.value if isinstance(part, ast.Constant) else ... for part in (left, right)]
-            return any(value is None or isinstance(value, bool) for value in values)
+        case (
+            ast.Compare(left=ast.Constant(value=None | True | False), ops=[_])
+            | ast.Compare(ops=[_], comparators=[ast.Constant(value=None | True | False)])
+        ):
+            return True
         case ast.Compare(ops=signs):
             return not any(isinstance(sign, ast.Is | ast.IsNot) for sign in signs)
     return True

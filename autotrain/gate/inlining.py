@@ -8,7 +8,7 @@ import ast
 from collections import Counter
 from collections.abc import Collection, Iterator
 
-from autotrain.gate.names import SCOPES, bound_by, children, facts_of, walk
+from autotrain.gate.names import bound_by, facts_of, walk
 
 # Through these a program sees names as text, or its scopes.
 REFLECTING = frozenset(
@@ -55,11 +55,14 @@ def _unguarded(body: list[ast.stmt]) -> Iterator[ast.stmt]:
 
 def _placed(function: ast.FunctionDef, values: list[ast.expr], prefix: str) -> list[ast.stmt] | None:
     """The function's body as statements of the module, its own names with the prefix; None where it has to stay."""
-    arguments, own = function.args, _own_names(function)
+    arguments, nodes = function.args, [node for statement in function.body for node in walk(statement)]
     special = (arguments.posonlyargs, arguments.kwonlyargs, arguments.defaults, arguments.vararg, arguments.kwarg)
     if any(special) or function.decorator_list or len(values) != len(arguments.args):
         return None
-    nodes = [node for statement in function.body for node in walk(statement)]
+    # What comprehensions count by and lambdas are given is their own.
+    inner = {part for node in nodes if isinstance(node, ast.comprehension) for part in walk(node.target)}
+    inner |= {node for node in nodes if isinstance(node, ast.arg)}
+    own = {argument.arg for argument in arguments.args}.union(*(bound_by(node) for node in nodes if node not in inner))
     if any(isinstance(value, ast.Starred) for value in values) or not all(_is_plain(node, own) for node in nodes):
         return None
     names = {name: prefix + name for name in own}
@@ -82,20 +85,6 @@ def _is_plain(node: ast.AST, own: set[str]) -> bool:
         case ast.arg(arg=name):  # of a lambda
             return name not in own
     return not isinstance(node, _FORBIDDEN)
-
-
-def _own_names(function: ast.FunctionDef) -> set[str]:
-    """The names of the function's own scope, its parameters among them."""
-    own = {item.arg for item in function.args.args}
-    waiting: list[ast.AST] = list(function.body)
-    while waiting:
-        node = waiting.pop()
-        own.update(bound_by(node))
-        if isinstance(node, ast.comprehension):
-            waiting += [node.iter, *node.ifs]  # what it counts by is its own
-        elif not isinstance(node, SCOPES):
-            waiting += children(node)
-    return own
 
 
 def _rename(node: ast.AST, names: dict[str, str]) -> None:

@@ -5,7 +5,7 @@ import symtable
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-SCOPES = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda, ast.ClassDef)
+_SCOPES = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda, ast.ClassDef)
 _LEAVES = frozenset({"ctx", "op", "ops", "kind", "type_comment", "lineno", "id", "attr"})
 
 
@@ -14,13 +14,12 @@ class Facts:
     """What a statement says of names, in whatever scope.
 
     mentioned: read, bound or deleted, as often as they are; bound: given a meaning or deprived of it; hidden:
-    mentioned in functions and classes, which may be called at any time. `asserts` is how many it holds.
+    mentioned in functions and classes, which may be called at any time.
     """
 
     mentioned: list[str] = field(default_factory=list)
     bound: set[str] = field(default_factory=set)
     hidden: set[str] = field(default_factory=set)
-    asserts: int = 0
 
 
 @dataclass
@@ -38,14 +37,9 @@ def walk(node: ast.AST) -> Iterator[ast.AST]:
     while waiting:
         node = waiting.pop()
         yield node
-        waiting += children(node)
-
-
-def children(node: ast.AST) -> list[ast.AST]:
-    """The nodes right under this one, but for constants, operators and contexts."""
-    parts = [getattr(node, name, None) for name in node._fields if name not in _LEAVES]
-    items = [item for part in parts for item in (part if part.__class__ is list else (part,))]
-    return [item for item in items if isinstance(item, ast.AST) and item.__class__ is not ast.Constant]
+        parts = [getattr(node, name, None) for name in node._fields if name not in _LEAVES]
+        items = [item for part in parts for item in (part if part.__class__ is list else (part,))]
+        waiting += [item for item in items if isinstance(item, ast.AST) and item.__class__ is not ast.Constant]
 
 
 def names_in(node: ast.AST) -> set[str]:
@@ -69,9 +63,7 @@ def facts_of(tree: ast.AST) -> Facts:
         facts.bound |= bound_by(node)
         if isinstance(node, ast.Name):
             facts.mentioned.append(node.id)
-        elif isinstance(node, ast.Assert):
-            facts.asserts += 1
-        elif isinstance(node, SCOPES):
+        elif isinstance(node, _SCOPES):
             facts.hidden |= names_in(node)
     return facts
 

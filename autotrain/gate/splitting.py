@@ -5,14 +5,14 @@ import builtins
 import copy
 import sys
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from autotrain.gate.checks import IMPORTED, Condition, Scope, is_direct, read_condition
 from autotrain.gate.inlining import REFLECTING, inlined
 from autotrain.gate.literals import NotLiteral, is_immutable
-from autotrain.gate.names import Facts, facts_of, names_in, names_of_code
+from autotrain.gate.names import facts_of, names_in, names_of_code, walk
 from autotrain.gate.raising import read_raising
 
 Step = dict[str, str]
@@ -77,8 +77,7 @@ class _Splitter:
 
     def __init__(self, code: str, tests: ast.Module, source: str) -> None:
         of_code = names_of_code(code)
-        by_name = {name for name in ("__name__", "__qualname__") if name in code}
-        self.body = inlined(tests.body, of_code.mentioned | by_name)
+        self.body = inlined(tests.body, of_code.mentioned)
         self.lines = source.replace("\r\n", "\n").replace("\r", "\n").split("\n")
         facts = list(map(facts_of, self.body))
         self.mentions = Counter(name for fact in facts for name in fact.mentioned)
@@ -89,18 +88,20 @@ class _Splitter:
         if "*" in bound:
             self.scope.shadowed |= set(dir(builtins))
         self.parts: list[_Part] = []
-        # Names whose literals stand in conditions.
+        # Names whose literals are in conditions.
         self.substituted: set[str] = set()
 
     def program(self, code: str) -> Program:
         for statement in self.body:
             self._statement(statement)
         mentioned = {name for part in self.parts if not part.binds for name in part.mentioned}
-        # What is left in these would only tell the job what is expected.
+        # To bind these would only tell the job what is expected.
         idle = self.substituted - mentioned if REFLECTING.isdisjoint(self.mentions) else set()
         return _numbered(code, [part for part in self.parts if part.binds not in idle])
 
     def _statement(self, node: ast.stmt) -> None:
+        if len(self.parts) > MAX_STEPS:
+            raise ValueError("too many steps")
         taken = False
         match node:
             case ast.Assert(test=ast.BoolOp(op=ast.And(), values=tests)):
@@ -121,12 +122,8 @@ class _Splitter:
     # -- Statements that are run as they are
 
     def _run(self, node: ast.stmt) -> None:
-        facts, source = facts_of(node), ast.unparse(node)
-        # Without an `assert` it may call one, or raise an AssertionError.
-        asserts = facts.asserts or int("assert" in source.lower() or ".fail(" in source)
-        check = Check("ran", node.lineno, self._text(node), asserts=asserts) if asserts else None
-        self._add(_Part("run", source, set(facts.mentioned), check))
-        self._forget(facts)
+        asserts = sum(isinstance(part, ast.Assert) for part in walk(node)) or int(any(map(_fails, walk(node))))
+        self._add("run", [node], self._check("ran", node, asserts=asserts) if asserts else None)
         self._learn(node)
 
     def _learn(self, node: ast.stmt) -> None:
@@ -146,23 +143,23 @@ class _Splitter:
             case ast.Assign(targets=targets, value=value) if is_direct(value, self.scope):
                 self.scope.subjects |= {target.id for target in targets if isinstance(target, ast.Name)}
 
-    def _add(self, part: _Part) -> None:
-        self.parts.append(part)
-        if len(self.parts) > MAX_STEPS:
-            raise ValueError("too many steps")
+    def _check(self, kind: Literal["value", "raises", "ran"], node: ast.stmt, **more: Any) -> Check:
+        return Check(kind, node.lineno, self.lines[node.lineno - 1].strip()[:200], **more)
 
-    def _forget(self, facts: Facts) -> None:
-        """What is no longer known once the job has run this: names bound, and lists that it got hold of."""
-        for name in facts.bound:
-            self.scope.known.pop(name, None)
-            self.scope.subjects.discard(name)
-        for name in facts.mentioned:
+    def _add(self, action: Literal["run", "value", "raises"], nodes: Sequence[ast.AST], check: Check | None) -> None:
+        facts = list(map(facts_of, nodes))
+        mentioned = {name for fact in facts for name in fact.mentioned}
+        self.parts.append(_Part(action, "\n".join(map(ast.unparse, nodes)), mentioned, check))
+        self._forget({name for fact in facts for name in fact.bound})
+        for name in mentioned:  # the job gets hold of it
             if not is_immutable(self.scope.known.get(name)):
                 del self.scope.known[name]
 
-    def _text(self, node: ast.stmt) -> str:
-        """The statement's first line as it stands in the tests."""
-        return self.lines[node.lineno - 1].strip()[:200]
+    def _forget(self, names: set[str]) -> None:
+        """These names are bound anew."""
+        for name in names:
+            self.scope.known.pop(name, None)
+            self.scope.subjects.discard(name)
 
     # -- Asserts. These take a statement apart, or return False where that cannot be done.
 
@@ -170,18 +167,15 @@ class _Splitter:
         condition = read_condition(test, self.scope)
         if condition is None:
             return False
-        subject = condition.subject
-        check = Check("value", node.lineno, self._text(node), condition=condition)
-        facts = facts_of(subject)
-        names, source = set(facts.mentioned), ast.unparse(subject)
-        self.substituted |= (names_in(test) - names) & self.scope.known.keys()
+        subject, check = condition.subject, self._check("value", node, condition=condition)
+        self.substituted |= condition.names.keys() - names_in(subject)
         if condition.needs_object:
+            # A copy of the test, with a name for the copy of its subject.
             kept = copy.deepcopy(test, {id(subject): ast.Name(_KEPT, ast.Load())})
-            self._add(_Part("value", f"({_KEPT} := ({source}))", names, check))
-            self._add(_Part("run", f"assert {ast.unparse(kept)}", names_in(test)))
+            self._add("value", [ast.NamedExpr(ast.Name(_KEPT, ast.Store()), subject)], check)
+            self._add("run", [ast.Assert(kept, None)], None)
         else:
-            self._add(_Part("value", source, names, check))
-        self._forget(facts)
+            self._add("value", [subject], check)
         return True
 
     def _raises(self, node: ast.stmt) -> bool:
@@ -189,27 +183,30 @@ class _Splitter:
         if read is None:
             return False
         body, classes = read
-        check = Check("raises", node.lineno, self._text(node), names=classes)
-        mentioned = {name for statement in body for name in names_in(statement)}
-        self._add(_Part("raises", "\n".join(map(ast.unparse, body)), mentioned, check))
-        self._forget(facts_of(node))
+        self._add("raises", body, self._check("raises", node, names=classes))
         return True
 
     # -- Names of literals, and loops over them
 
     def _assign(self, target: ast.expr, value: ast.expr) -> bool:
         try:
-            # Without names: two that stand for the same list could not be told apart.
-            self._bind(target, self.scope.literal(value, names=False))
+            self._bind(target, self._own_literal(value))
         except NotLiteral:
             return False
         return True
 
+    def _own_literal(self, node: ast.expr) -> Any:
+        """The literal's value; raises NotLiteral where it is one that can change and that another name stands for."""
+        value = self.scope.literal(node)
+        if names_in(node) & self.scope.known.keys() and not is_immutable(value):
+            raise NotLiteral
+        return value
+
     def _bind(self, target: ast.expr, value: Any) -> None:
         """Keep in mind what names stand for; raises NotLiteral where that cannot be written down."""
         for name, part in list(_unpacked(target, value)):
-            self._add(_Part("run", f"{name} = {part!r}", set(), binds=name))
-            self._forget(Facts(bound={name}))
+            self.parts.append(_Part("run", f"{name} = {part!r}", set(), binds=name))
+            self._forget({name})
             if name not in self.unsteady:
                 self.scope.known[name] = part
 
@@ -236,12 +233,10 @@ class _Splitter:
 
     def _items(self, node: ast.expr) -> list[Any]:
         """What a loop goes through; raises NotLiteral where it is no list of literals that nothing else can see."""
-        value = self.scope.literal(node)
+        # A name that is mentioned nowhere else cannot show what this loop has done to the items.
+        last = isinstance(node, ast.Name) and self.mentions[node.id] == 2
+        value = self.scope.literal(node) if last else self._own_literal(node)
         if not isinstance(value, list | tuple | range):
-            raise NotLiteral
-        # Another mention could see what this loop has done to the items.
-        alone = isinstance(node, ast.Name) and self.mentions[node.id] == 2
-        if names_in(node) & self.scope.known.keys() and not alone and not is_immutable(value):
             raise NotLiteral
         return list(value[: MAX_UNROLLED + 1])
 
@@ -261,6 +256,14 @@ def _numbered(code: str, parts: list[_Part]) -> Program:
         if part.check is not None:
             checks.append(replace(part.check, step=len(steps) - 1))
     return Program(tuple(steps), tuple(checks))
+
+
+def _fails(node: ast.AST) -> bool:
+    """Whether this is no `assert` but can fail like one: it raises an AssertionError, or its name says so."""
+    match node:
+        case ast.Raise(exc=ast.Name(id=name)) | ast.Call(func=ast.Name(id=name) | ast.Attribute(attr=name)):
+            return "assert" in name.lower() or name == "fail"
+    return False
 
 
 def _unpacked(target: ast.expr, value: Any) -> Iterator[tuple[str, Any]]:
