@@ -138,6 +138,7 @@ OUTSIDE = [
     ("try:\n    f()\n    assert False, 'no'\nexcept ValueError:\n    pass", "int('x')", "4"),
     ("try:\n    f()\n    assert False\nexcept (KeyError, ArithmeticError):\n    pass", "1 // 0", "{}.pop()"),
     ("try:\n    f()\nexcept Exception:\n    pass\nelse:\n    assert False", "[][0]", "4"),
+    ("import math, pytest\nwith pytest.raises(ArithmeticError):\n    f(math.inf)\nassert True", "1 // 0", "[][0]"),
     ("import pytest\nwith pytest.raises(ZeroDivisionError):\n    f()\nassert True", "1 // 0", "[][0]"),
     ("import pytest\ndef test_f():\n    with pytest.raises(IndexError):\n        f()\n    assert 1", "[][0]", "1"),
 ]

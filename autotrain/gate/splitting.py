@@ -108,6 +108,10 @@ class _Splitter:
                 for test in tests:  # one after the other means the same
                     self._statement(ast.copy_location(ast.Assert(test, None), node))
                 return
+            case ast.Import(names=[_, _, *_] as names):
+                for alias in names:
+                    self._statement(ast.copy_location(ast.Import([alias]), node))
+                return
             case ast.Assert(test=test):
                 taken = self._assert(node, test)
             case ast.Assign(targets=[target], value=value):
@@ -137,7 +141,7 @@ class _Splitter:
                         self.scope.known[name] = IMPORTED[full]
                     elif full.split(".")[0] not in sys.stdlib_module_names:
                         self.scope.subjects.add(name)
-                    if full == "pytest" and len(names) == 1:  # for `raises` alone the job can do without it
+                    if full == "pytest":  # for `raises` alone the job can do without it
                         self.parts[-1].binds = name
                         self.substituted.add(name)
             case ast.Assign(targets=targets, value=value) if is_direct(value, self.scope):
