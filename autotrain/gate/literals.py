@@ -102,8 +102,9 @@ def _computed(kind: type[ast.operator], left: Any, right: Any) -> Any:
         return left - right
     elif kind is ast.Mult:
         number, items = (left, right) if isinstance(left, int) else (right, left)
+        fits = isinstance(items, str | bytes | list | tuple) and len(repr(items)) * number <= MAX_WRITTEN
         # Of a list that holds lists, all of the result's would be the same ones.
-        if all(map(is_immutable, items)) and len(repr(items)) * number <= MAX_WRITTEN:
+        if fits and all(map(is_immutable, items)):
             return items * number
     raise NotLiteral
 
