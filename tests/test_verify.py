@@ -131,6 +131,7 @@ def test_tests_of_many_shapes_are_really_run(tests: str) -> None:
 def test_a_test_function_that_is_called_already_is_not_called_again() -> None:
     assert runnable_tests("def test_a():\n    assert x\ntest_a()") == "def test_a():\n    assert x\ntest_a()"
     assert runnable_tests("def test_a():\n    assert x") == "def test_a():\n    assert x\ntest_a()"
+    assert runnable_tests("with pytest.raises(ValueError):\n    f(-1)") is not None
 
 
 def test_broken_tests_fail_the_tests_and_not_the_answers_syntax() -> None:

@@ -76,7 +76,7 @@ def _is_check(node: ast.AST) -> bool:
     if isinstance(node, ast.Call):
         function = node.func
         name = function.attr if isinstance(function, ast.Attribute) else getattr(function, "id", "")
-        return "assert" in name.lower() or name == "fail"
+        return "assert" in name.lower() or name in ("fail", "raises")
     return isinstance(node, ast.Assert | ast.Raise)
 
 
