@@ -32,7 +32,7 @@ STEADY = [
      "    moment = datetime.strptime(text, '%Y-%m-%d') + timedelta(days=1)\n"
      "    return repr(moment), isinstance(moment, datetime), moment.isoformat()",
      "assert f('2024-02-28') == ('datetime.datetime(2024, 2, 29, 0, 0)', True, '2024-02-29T00:00:00')"),
-    ("import time\ndef f():\n    start = time.time()\n    return time.time() - start", "assert 0 <= f() < 0.5"),
+    ("import time\ndef f():\n    start = time.time()\n    return time.time() - start", "assert 0 <= f() < 60"),
     ("from datetime import date\ndef f():\n    return date.today() <= date.today()", "assert f()"),
     ("def f(x):\n    return hash(x)", "assert f(3) == 3"),
 ]  # fmt: skip

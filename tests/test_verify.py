@@ -12,7 +12,7 @@ from autotrain.gate.verdict import Verdict
 from autotrain.gate.verify import mutants_for, verify_answers, verify_samples
 from autotrain.sample import Metadata, Sample, in_fence
 
-LIMITS = Limits(seconds=2, memory_mb=256)
+LIMITS = Limits(seconds=5, memory_mb=256)
 RIGHT = "def add(a, b):\n    return a + b"
 WRONG = "def add(a, b):\n    return a - b"
 TESTS = "assert add(1, 2) == 3"

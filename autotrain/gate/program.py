@@ -45,8 +45,8 @@ def runnable_tests(tests: str) -> str | None:
     tree = parse(tests)
     if isinstance(tree, Problem):
         return tests  # running it says what is wrong
-    calls = uncalled_tests(tree)
     named = _names(tree)
+    calls = _uncalled(tree, named)
     checks = False
     for statement in tree.body:
         defined = getattr(statement, "name", None)  # of functions and classes, which only count when they are used
@@ -57,7 +57,10 @@ def runnable_tests(tests: str) -> str | None:
 
 def uncalled_tests(tree: ast.Module) -> list[str]:
     """The test functions that nothing calls, and that can be called without arguments, in order."""
-    named = _names(tree)
+    return _uncalled(tree, _names(tree))
+
+
+def _uncalled(tree: ast.Module, named: set[str]) -> list[str]:
     found = []
     for statement in tree.body:
         if isinstance(statement, ast.FunctionDef) and statement.name.startswith("test") and statement.name not in named:

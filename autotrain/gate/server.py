@@ -33,7 +33,7 @@ del sys.path[0]
 
 # Imported before the first job, so that none pays for it.
 USUAL = (
-    "abc array ast asyncio base64 bisect calendar cmath collections contextlib copy csv dataclasses datetime decimal "
+    "abc array ast base64 bisect calendar cmath collections contextlib copy csv dataclasses datetime decimal "
     "difflib enum fractions functools hashlib heapq html inspect io itertools json logging math numbers operator "
     "pathlib pprint queue random re secrets statistics string struct textwrap threading time traceback types typing "
     "unicodedata unittest uuid warnings weakref zlib"

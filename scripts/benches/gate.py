@@ -7,7 +7,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from importlib.util import find_spec
@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 
 from autotrain.errors import AutotrainError, SettingsError
 from autotrain.gate.jail import Jail, Limits
-from autotrain.gate.steps import judge, split
+from autotrain.gate.steps import Program, judge, split
 from benches.table import Measurement, medians
 
 HERE = Path(__file__).resolve().parent
@@ -115,12 +115,17 @@ def read_problems(path: Path) -> list[Problem]:
 
 
 def _run_jailed(jail: Jail, problems: Sequence[Problem], timeout: float) -> Tally:
-    programs = [split(one.prompt + one.body, one.tests) for one in problems]
+    programs: list[Program] = []
+
+    def taken_apart() -> Iterator[Sequence[Mapping[str, str]]]:
+        for one in problems:
+            programs.append(split(one.prompt + one.body, one.tests))
+            yield programs[-1].steps
+
     passed = timed_out = 0
-    endings = jail.run(program.steps for program in programs)
-    for program, ending in zip(programs, endings, strict=True):
+    for number, ending in enumerate(jail.run(taken_apart())):
         timed_out += ending.status == "timeout"
-        passed += ending.status == "done" and judge(program, ending.replies).passed
+        passed += ending.status == "done" and judge(programs[number], ending.replies).passed
     return Tally(passed, timed_out)
 
 
