@@ -1,7 +1,10 @@
 """JSON lines, read tolerantly and written whole."""
 
+import gzip
+import io
 import json
 import math
+import zlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,12 +21,49 @@ class BadLine:
     reason: str
 
 
+# Longer ones are no sample, and would have to be held whole.
+MAX_LINE_BYTES = 32 << 20
+
+
 def read_jsonl(path: Path) -> Iterator[tuple[int, dict[str, Any] | BadLine]]:
     """Yield (line number from 1, object or BadLine) for every line that is not blank."""
+    for number, raw in read_lines(path):
+        yield number, raw if isinstance(raw, BadLine) else parse_line(raw, number)
+
+
+def read_lines(path: Path) -> Iterator[tuple[int, bytes | BadLine]]:
+    """Yield (line number from 1, line) for every line that is not blank; the file may be gzip or zstd.
+
+    A line of more than MAX_LINE_BYTES, and the place where a compressed file is broken, are a BadLine each.
+    """
+    number = 0
+    opened, damage = _opened(path)
+    try:
+        with opened as stream:
+            while raw := stream.readline(MAX_LINE_BYTES):
+                number += 1
+                if len(raw) < MAX_LINE_BYTES or raw.endswith(b"\n"):
+                    if raw.strip():
+                        yield number, raw
+                    continue
+                while raw and not raw.endswith(b"\n"):
+                    raw = stream.readline(MAX_LINE_BYTES)
+                yield number, BadLine(number, f"longer than {MAX_LINE_BYTES >> 20} MiB")
+    except damage as error:
+        yield number + 1, BadLine(number + 1, f"the compressed file breaks off or is damaged here: {error}")
+
+
+def _opened(path: Path) -> tuple[io.BufferedIOBase, tuple[type[Exception], ...]]:
+    """The file's content, unpacked where its first bytes say so, and what is raised where it is damaged."""
     with path.open("rb") as stream:
-        for number, raw in enumerate(stream, start=1):
-            if raw.strip():
-                yield number, parse_line(raw, number)
+        head = stream.read(4)
+    if head.startswith(b"\x1f\x8b"):
+        return gzip.open(path), (EOFError, zlib.error, gzip.BadGzipFile)
+    if head == b"\x28\xb5\x2f\xfd":
+        from backports import zstd
+
+        return zstd.open(path), (EOFError, zstd.ZstdError)
+    return path.open("rb"), ()
 
 
 def parse_line(raw: bytes, number: int) -> dict[str, Any] | BadLine:
