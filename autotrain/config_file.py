@@ -23,7 +23,9 @@ def save_settings(path: Path, changes: Mapping[str, Any]) -> None:
     if before.problems:
         raise SettingsError("\n".join(before.problems))
     for name, value in changes.items():
-        if isinstance(value, str) and redact(value, len(value) + 1) != value.strip():
+        # A folder may have a digest for its name, as those of downloaded models have.
+        shown = isinstance(value, str) and (redact(value, len(value) + 1) == value.strip() or Path(value).exists())
+        if isinstance(value, str) and not shown:
             raise SettingsError(f"{name.upper()} looks like a secret, or holds control characters; it is not saved")
     wanted = {**before.values, **changes}
     wanted = {name: value for name, value in wanted.items() if value is not None or name not in changes}

@@ -1,17 +1,24 @@
 import ast
 import base64
+import hashlib
 import inspect
 import json
 import subprocess
 import sys
 import textwrap
+import time
+from collections import Counter
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
+from secret_kinds import evasions, held_out, kinds
 
+from autotrain.generate.builtin import builtin_samples
 from autotrain.sample import Metadata, Sample
+from autotrain.validate.canaries import plain_canary
 from autotrain.validate.filters import secret_filter
-from autotrain.validate.secrets import Scanner, text_of
+from autotrain.validate.secrets import Hit, Scanner, text_of
 
 # Put together here, so that this file holds nothing that a scanner would find.
 GITHUB = "gh" + "p_" + "a1B2" * 9
@@ -93,11 +100,22 @@ def test_placeholders_and_code_about_secrets_pass(scanner: Scanner, text: str) -
     assert scanner.scan(text) is None
 
 
+def test_ids_and_digests_pass(scanner: Scanner) -> None:
+    digest = hashlib.sha256(b"some file").hexdigest()
+    short = hashlib.md5(b"some file").hexdigest()
+    uuid = f"{short[:8]}-{short[8:12]}-{short[12:16]}-{short[16:20]}-{short[20:]}"
+    assert scanner.scan_sample(sample(id=digest, metadata=Metadata.model_validate({"request_id": short}))) is None
+    assert scanner.scan_sample(sample(id=uuid, input=f"assert hashlib.md5(data).hexdigest() == '{short}'")) is None
+    assert scanner.scan(f"https://github.com/team/repo/blob/{digest[:40]}/main.py") is None
+    assert scanner.scan(f"x = '{digest}'") == "random-string"
+    assert scanner.scan(f"api_key = '{digest}'  # sha256") == "assigned-secret"
+
+
 def test_ordinary_functions_pass(scanner: Scanner) -> None:
-    functions = standard_library_functions(2000)
+    functions = standard_library_functions(1000)
     dropped = [code for code in functions if scanner.scan(code) is not None]
-    assert len(functions) == 2000
-    assert len(dropped) <= 20, dropped[:3]
+    assert len(functions) == 1000
+    assert len(dropped) <= 10, dropped[:3]
 
 
 def standard_library_functions(count: int) -> list[str]:
@@ -108,11 +126,116 @@ def standard_library_functions(count: int) -> list[str]:
         for node in ast.walk(ast.parse(text)):
             if isinstance(node, ast.FunctionDef):
                 found.append("\n".join(lines[node.lineno - 1 : node.end_lineno]))
+        if len(found) >= count:
+            break
     return found[:count]
 
 
+def test_no_builtin_sample_is_dropped(scanner: Scanner) -> None:
+    samples = list(builtin_samples(150, 11, 1))
+    assert scanner.scan_samples(samples) == [None] * 150
+
+
+# ---------------------------------------------------------------------------------------------------
+# The labelled set: kinds of secrets in their usual places, and each hidden in sixteen ways
+
+
+@pytest.fixture(scope="module")
+def patient(scanner: Scanner) -> Scanner:
+    """A scanner that a busy machine does not stop: what is asked here is what it finds."""
+    return Scanner(environ={}, timeout=60)
+
+
+def test_the_set_has_enough_kinds() -> None:
+    assert len(kinds()) >= 120
+    assert len({kind.title for kind in kinds()}) == len({kind.plain for kind in kinds()}) == len(kinds())
+    assert sum(map(held_out, kinds())) >= len(kinds()) / 4
+
+
+@pytest.mark.parametrize("unseen", [False, True])
+def test_nearly_all_kinds_are_found_in_plain_text(patient: Scanner, unseen: bool) -> None:
+    asked = [kind for kind in kinds() if held_out(kind) == unseen]
+    missed = [kind.title for kind in asked if patient.scan(kind.plain) is None]
+    assert len(missed) <= 0.03 * len(asked), missed
+
+
+@pytest.mark.parametrize("unseen", [False, True])
+def test_nearly_all_kinds_are_found_when_they_are_hidden(patient: Scanner, unseen: bool) -> None:
+    asked = [(kind, *hidden) for kind in kinds() if held_out(kind) == unseen for hidden in evasions(kind)]
+    missed = Counter(evasion for _, evasion, text in asked if patient.scan(text) is None)
+    assert sum(missed.values()) <= 0.03 * len(asked), missed
+
+
+@pytest.mark.parametrize(
+    "comment", ["pragma: allowlist secret", "gitleaks:allow", "kingfisher:ignore", "nosec", "trufflehog:ignore"]
+)
+def test_no_comment_lets_a_secret_through(patient: Scanner, comment: str) -> None:
+    line = f"{plain_canary().rstrip()}  # {comment}\n"
+    assert patient.scan(line) is not None
+    assert patient._engine_rule(f"# {comment}\n{line}", time.monotonic() + 60) is not None
+
+
+def test_the_rule_engine_finds_what_our_own_rules_do_not_know(patient: Scanner) -> None:
+    by_engine = [kind for kind in kinds() if patient._engine_rule(kind.plain, time.monotonic() + 60)]
+    by_ours = [kind for kind in kinds() if patient._own_rule(kind.plain)]
+    assert len(by_engine) >= 0.4 * len(kinds())
+    assert len(by_ours) >= 0.9 * len(kinds())
+
+
+# ---------------------------------------------------------------------------------------------------
+# Personal data
+
+
+EMAIL = "ada.king" + "@" + "lovelace-family.co.uk"
+
+
+def test_personal_data_is_a_kind_of_its_own_that_can_be_switched_off(scanner: Scanner) -> None:
+    found = sample(instruction=f"Write to {EMAIL}.")
+    assert scanner.scan_sample(found) == Hit("e-mail", "pii")
+    assert Scanner(environ={}, pii=False).scan_sample(found) is None
+
+
+def test_a_secret_outweighs_personal_data(scanner: Scanner) -> None:
+    hit = scanner.scan_sample(sample(instruction=f"Write to {EMAIL}.", input=f'token = "{GITHUB}"'))
+    assert hit is not None
+    assert hit.kind == "secret"
+
+
+# ---------------------------------------------------------------------------------------------------
+# Many at once, and what goes wrong
+
+
+def test_many_samples_are_judged_as_each_alone(scanner: Scanner) -> None:
+    samples = [
+        sample(),
+        sample(input=f'token = "{GITHUB}"'),
+        sample(instruction=f"Write to {EMAIL}."),
+        sample(input="\ud800"),
+        sample(output=f'x = "{PASSWORD[::-1]}"[::-1]  # password'),
+    ]
+    assert scanner.scan_samples(samples) == [scanner.scan_sample(one) for one in samples]
+    assert scanner.scan_samples(samples[2:3]) == [Hit("e-mail", "pii")]
+    assert scanner.scan_samples([]) == []
+
+
+def test_a_key_of_the_environment_is_caught_in_all_its_forms() -> None:
+    value = "correct horse/battery?"
+    scanner = Scanner(environ={"MY_TOKEN": value})
+    forms = {
+        "plain": value,
+        "base64": base64.b64encode(value.encode()).decode(),
+        "quoted": quote(value, safe=""),
+        "reversed": value[::-1],
+        "escaped": "".join(f"\\x{ord(character):02x}" for character in value),
+    }
+    rules = {form: scanner.scan(f'x = "{text}"') for form, text in forms.items()}
+    assert all(str(rule).startswith("environment:MY_TOKEN") for rule in rules.values()), rules
+
+
 def test_a_scan_that_takes_too_long_drops_the_sample() -> None:
-    drop = secret_filter(Scanner(environ={}, timeout=1e-9))(sample())
+    scanner = Scanner(environ={}, timeout=1e-9)
+    assert scanner.scan_sample(sample()) == Hit("scanner failed: TimeoutError", "secret")
+    drop = secret_filter(scanner)(sample())
     assert drop is not None
     assert (drop.reason, drop.detail) == ("secret", "scanner failed: TimeoutError")
 
@@ -142,16 +265,10 @@ def test_a_scanner_that_does_not_work_refuses_to_start(tmp_path: Path, engine: s
         except Refused as error:
             print(error)
     """
-    done = subprocess.run(
-        [sys.executable, "-c", textwrap.dedent(code)], capture_output=True, text=True, check=True
-    )
+    done = subprocess.run([sys.executable, "-c", textwrap.dedent(code)], capture_output=True, text=True, check=True)
     assert message in done.stdout
 
 
 def test_every_string_is_in_the_text_that_is_scanned() -> None:
-    text = text_of(
-        sample(input="IN", tests="TESTS", metadata=Metadata(entry_point="ENTRY", concepts=["CONCEPT"]))
-    )
-    assert all(
-        word in text for word in ("r1-00001", "Add.", "IN", "Done.", "TESTS", "ENTRY", "CONCEPT", "concepts")
-    )
+    text = text_of(sample(input="IN", tests="TESTS", metadata=Metadata(entry_point="ENTRY", concepts=["CONCEPT"])))
+    assert all(word in text for word in ("r1-00001", "Add.", "IN", "Done.", "TESTS", "ENTRY", "CONCEPT", "concepts"))
