@@ -14,11 +14,3 @@ def parse_python(code: str) -> ast.Module | str:
         return f"line {error.lineno}: {error.msg}"
     except (ValueError, RecursionError, MemoryError) as error:
         return f"{type(error).__name__}: {error}"
-
-
-def without_docstring(body: list[ast.stmt]) -> list[ast.stmt]:
-    """The statements of a module, class or function after its docstring."""
-    match body:
-        case [ast.Expr(value=ast.Constant(value=str())), *rest]:
-            return rest
-    return body
