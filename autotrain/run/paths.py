@@ -64,6 +64,17 @@ class RunPaths:
     def rejected(self, round_number: int) -> Path:
         return self.data / f"rejected_round_{round_number}.jsonl"
 
+    def seen(self, round_number: int) -> Path:
+        """What a round's clean samples are recognised by in later rounds."""
+        return self.data / f"seen_round_{round_number}.bin"
+
+    def validation_report(self, round_number: int) -> Path:
+        return self.data / f"report_round_{round_number}.json"
+
+    @property
+    def dataset_card(self) -> Path:
+        return self.data / "README.md"
+
     def tested(self, round_number: int) -> Path:
         return self.data / f"tested_round_{round_number}.jsonl"
 

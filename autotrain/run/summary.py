@@ -6,26 +6,9 @@ from typing import Any
 from autotrain.config import Settings, load
 from autotrain.evaluate.report import show_comparison, show_rate
 from autotrain.run.control import resume_command
+from autotrain.run.funnel import FUNNEL
 from autotrain.run.paths import RunPaths
 from autotrain.run.state import State, load_state
-
-# The funnel, in order: counter and words.
-FUNNEL = (
-    ("teacher_generated", "generated"),
-    ("teacher_failed", "replies or samples that could not be used"),
-    ("rejected_schema", "dropped: malformed"),
-    ("rejected_length", "dropped: too long"),
-    ("rejected_secret", "dropped: holds a secret"),
-    ("rejected_duplicate", "dropped: duplicate"),
-    ("rejected_contaminated", "dropped: contaminated"),
-    ("validated_ok", "valid"),
-    ("test_fail", "dropped: claim disproved by running it"),
-    ("rejected_flaky", "dropped: its tests pass only now and then"),
-    ("rejected_vacuous_tests", "dropped: its tests pass on code that does nothing"),
-    ("rejected_weak_tests", "dropped: its tests find too few small bugs"),
-    ("test_skipped", "kept without execution (nothing to run, or not run)"),
-    ("test_pass", "kept, claim proved by running it"),
-)
 
 
 def summary_text(paths: RunPaths) -> str:

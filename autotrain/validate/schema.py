@@ -2,9 +2,11 @@
 
 import ast
 import re
+from collections.abc import Iterator
 
 from autotrain.gate.edits import Unusable, apply_edits, broken_file, read_edits, read_files
 from autotrain.gate.program import binds
+from autotrain.gate.reading import read_json
 from autotrain.sample import TESTED_TYPES, Sample, fenced_code, input_code, strict_json
 from autotrain.validate.syntax import parse_python
 
@@ -67,7 +69,7 @@ def _is_placeholder(text: str) -> bool:
 
 def _answer_problem(sample: Sample) -> str | None:
     if sample.metadata.response_format == "json":
-        return _json_problem(sample.output)
+        return _json_problem(sample)
     if sample.metadata.response_format == "text":
         return None
     code = fenced_code(sample.output)
@@ -81,25 +83,26 @@ def _answer_problem(sample: Sample) -> str | None:
     return None
 
 
-def _json_problem(text: str) -> str | None:
+def _json_problem(sample: Sample) -> str | None:
     try:
-        value = strict_json(text)
+        value = strict_json(sample.output)
     except ValueError as error:
         return f"the answer is not JSON: {error}"
     if not isinstance(value, dict | list):
         return f"the answer is a JSON {type(value).__name__} where an object or a list was expected"
-    return None
+    verdict = read_json(sample, sample.output)
+    return f"the answer's JSON is not of the right shape: {verdict.detail}" if verdict.json_ok is False else None
 
 
 def _is_stub(tree: ast.Module) -> bool:
     """No statement at all, or functions that all do nothing; abstract methods and overloads may."""
-    functions = [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)]
-    if not functions:
-        return all(_does_nothing(statement) for statement in tree.body)
-    return all(
-        not function.decorator_list and all(_does_nothing(statement) for statement in function.body)
-        for function in functions
-    )
+    functions = (node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef))
+    found = False
+    for function in functions:
+        found = True
+        if function.decorator_list or not all(_does_nothing(statement) for statement in function.body):
+            return False
+    return found or all(_does_nothing(statement) for statement in tree.body)
 
 
 def _does_nothing(statement: ast.stmt) -> bool:
@@ -166,14 +169,20 @@ def _tests_problem(tests: str, entry_point: str | None) -> str | None:
         return f"the tests do not parse: {tree}"
     if entry_point and not _calls(tree, entry_point.rsplit(".", 1)[-1]):
         return "the tests never call the entry point"
-    if not any(_asserts(node) for node in ast.walk(tree)):
+    if not any(_asserts(node) for node in _walk(tree)):
         return "the tests assert nothing"
     return None
 
 
+def _walk(tree: ast.Module) -> Iterator[ast.AST]:
+    """All nodes, statement by statement: what is looked for mostly stands in the first one."""
+    for statement in tree.body:
+        yield from ast.walk(statement)
+
+
 def _calls(tree: ast.Module, name: str) -> bool:
     """Whether `name` is called or handed to a call, as in `map(name, …)` or `check(name)`."""
-    for call in ast.walk(tree):
+    for call in _walk(tree):
         if isinstance(call, ast.Call):
             handed = [call.func, *call.args, *(keyword.value for keyword in call.keywords)]
             if any(_names(node) == name for node in handed):

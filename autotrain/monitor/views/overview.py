@@ -24,7 +24,7 @@ from autotrain.monitor.views.words import (
     token_budget,
     tokens,
 )
-from autotrain.run.summary import FUNNEL
+from autotrain.run.funnel import FUNNEL
 
 MARKS = {"completed": "✔", "running": "▶", "waiting": "·", "stopped": "‖"}
 STAGE_STYLES = {"completed": "", "running": "bold green", "waiting": "dim", "stopped": "yellow"}
