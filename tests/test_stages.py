@@ -1,5 +1,6 @@
 """Stages 01 to 03 as programs, inside a run and on a user's files, with a real server as teacher."""
 
+import gzip
 import json
 import os
 import random
@@ -55,8 +56,13 @@ def test_builtin_samples_pass_through_the_first_three_stages(tmp_path: Path) -> 
         assert done.returncode == 0, done.stderr
     counters = load_state(paths.state).counters
     assert counters["teacher_generated"] == 40
-    assert counters["teacher_generated"] == counters["validated_ok"] + counters.get("rejected_duplicate", 0)
-    assert counters["validated_ok"] == counters["test_pass"] + counters.get("test_skipped", 0)
+    rejected = counters.get("rejected_duplicate", 0) + counters.get("rejected_contaminated", 0)
+    assert counters["teacher_generated"] == counters["validated_ok"] + rejected
+    assert json.loads(paths.validation_report(1).read_text())["kept"] == counters["validated_ok"]
+    card = paths.dataset_card.read_text(encoding="utf-8")
+    assert f"{counters['validated_ok'] - counters.get('rejected_weak_tests', 0)} programming tasks" in card
+    gated = counters["test_pass"] + counters.get("test_skipped", 0) + counters.get("rejected_weak_tests", 0)
+    assert counters["validated_ok"] == gated
     assert counters["test_pass"] > 20
     tested = lines(paths.tested(1))
     assert all(sample["metadata"]["gate"]["passed"] for sample in tested if sample["metadata"]["gate"]["executed"])
@@ -210,6 +216,36 @@ def test_a_stage_that_keeps_nothing_is_refused_and_says_why(tmp_path: Path) -> N
     assert state.status == "refused"
     assert state.counters["rejected_schema"] == 2
     assert len(lines(paths.rejected(1))) == 2
+
+
+def test_a_users_packed_file_is_compared_with_their_own_benchmark_and_an_earlier_run(tmp_path: Path) -> None:
+    def sample(number: int, text: str) -> dict[str, Any]:
+        return {"id": f"u-{number}", "instruction": text, "output": f"Answer {number}."}
+
+    texts = [
+        "Give back all the even numbers of a list of whole numbers in the order in which they stand there.",
+        "Say how many of the words of a sentence begin with a capital letter and end with a vowel.",
+        "Turn every date of a text from the American way of writing into the European one, month names too.",
+    ]
+    paths = make_run(tmp_path / "earlier")
+    paths.raw(1).write_text(json.dumps(sample(1, texts[0])) + "\n")
+    assert in_run("02_validate.py", paths).returncode == 0
+    assert paths.seen(1).exists()
+    (tmp_path / "bench.jsonl").write_text(json.dumps({"task_id": "7", "text": texts[1], "code": "pass"}) + "\n")
+    source = tmp_path / "mine.jsonl.gz"
+    written = [json.dumps(sample(number, text)) for number, text in enumerate([*texts, texts[2].upper()])]
+    source.write_bytes(gzip.compress("\n".join(written).encode()))
+    words = ["--input", source, "--output", tmp_path / "out.jsonl"]
+    done = stage("02_validate.py", *words, "--against", paths.root, "--decontaminate", tmp_path / "bench.jsonl")
+    assert done.returncode == 0, done.stderr
+    assert [item["id"] for item in lines(tmp_path / "out.jsonl")] == ["u-2"]
+    report = json.loads((tmp_path / "out.report.json").read_text())
+    assert {name: count for name, count in report["dropped"].items() if count} == {"duplicate": 2, "contaminated": 1}
+    assert report["contaminated_by"] == {"bench/7": 1}
+    for setting in ("--against", "--decontaminate"):
+        done = stage("02_validate.py", *words, setting, tmp_path / "nowhere")
+        assert done.returncode == 2
+        assert "nowhere" in done.stderr
 
 
 def test_validation_counts_while_it_works(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """Stage 03: clean → tested. What a sample claims is run; what does not hold goes to the failed ones."""
 
 import argparse
+import json
 from collections import Counter, deque
 from collections.abc import Generator, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -10,12 +11,15 @@ from pathlib import Path
 from typing import Any
 
 from autotrain.errors import Refused
+from autotrain.files import replace_text
+from autotrain.gate.card import dataset_card, read_contents
 from autotrain.gate.jail import Jail, Limits
 from autotrain.gate.mutation import MAX_LISTED
 from autotrain.gate.verdict import Verdict
 from autotrain.gate.verify import Plan, carry_out, mutants_for, plan_sample
 from autotrain.gate.worth import Worth, weigh
 from autotrain.jsonl import write_jsonl
+from autotrain.run.funnel import DROPPED
 from autotrain.run.paths import RunPaths
 from autotrain.run.stage import Done, Stage, required
 from autotrain.sample import EXECUTED_TYPES, Sample, load_samples
@@ -45,7 +49,19 @@ def in_round(stage: Stage, paths: RunPaths) -> Done:
     """Test the round's clean samples."""
     number = stage.round_number
     message = _gate(stage, paths.clean(number), paths.tested(number), paths.failed(number))
-    return Done(message, [paths.tested(number), paths.failed(number)])
+    replace_text(paths.dataset_card, _card(stage, paths))
+    return Done(message, [paths.tested(number), paths.failed(number), paths.dataset_card])
+
+
+def _card(stage: Stage, paths: RunPaths) -> str:
+    rounds = range(1, stage.round_number + 1)
+    overlaps: Counter[str] = Counter()
+    for report in filter(Path.exists, map(paths.validation_report, rounds)):
+        overlaps.update(json.loads(report.read_text(encoding="utf-8"))["contaminated_by"])
+    counters = stage.journal.state.counters if stage.journal is not None else {}
+    dropped = [(words, int(counters[name])) for name, words in DROPPED if counters.get(name)]
+    contents = read_contents({number: paths.tested(number) for number in rounds})
+    return dataset_card(contents, stage.settings, dropped, overlaps)
 
 
 def on_files(stage: Stage, options: argparse.Namespace) -> Done:
