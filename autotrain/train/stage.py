@@ -2,6 +2,7 @@
 
 import argparse
 import shutil
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,9 @@ from autotrain.train.models import load_tokenizer, resolve_base, sha256_of
 from autotrain.train.qlora import SECONDS_BETWEEN_LINES, Step, Trained, train_adapter
 from autotrain.train.render import render_digest
 from autotrain.train.split import replay, split
+from autotrain.validate.secrets import Scanner
+
+SAMPLES_A_SCAN = 100
 
 
 def in_round(stage: Stage, paths: RunPaths) -> Done:
@@ -121,6 +125,7 @@ def _train(
 ) -> Trained:
     """Train into a folder beside `final` that takes its place when whole."""
     settings = stage.settings
+    samples = _without_secrets(stage, samples)
     unfinished = final.with_name(f".{final.name}.tmp")
     shutil.rmtree(unfinished, ignore_errors=True)
     earlier = read_manifest(start_from) if start_from else None
@@ -159,6 +164,27 @@ def _train(
         )
         stage.progress("samples longer than SEQ_LEN left out", {"rejected_length": trained.too_long})
     return trained
+
+
+def _without_secrets(stage: Stage, samples: Sequence[Sample]) -> list[Sample]:
+    """The samples that the scanner finds nothing in: the file may have been written to since it was validated."""
+    scanner = Scanner(pii=stage.settings.drop_pii)
+    kept: list[Sample] = []
+    lost: Counter[str] = Counter()
+    for start in range(0, len(samples), SAMPLES_A_SCAN):
+        part = samples[start : start + SAMPLES_A_SCAN]
+        for sample, hit in zip(part, scanner.scan_samples(part), strict=True):
+            if hit is None:
+                kept.append(sample)
+            else:
+                lost[f"rejected_{hit.kind}"] += 1
+    if lost:
+        message = f"{lost.total()} of {len(samples)} samples hold a secret or somebody's data and were left out"
+        stage.say(message)
+        stage.progress(message, lost)
+        if not kept:
+            raise Refused(f"{message}; nothing is left to train on")
+    return kept
 
 
 def _reporter(stage: Stage) -> Any:
