@@ -4,7 +4,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from benches import dashboard, gate, gate_stage, generate
+from benches import dashboard, gate, gate_stage, generate, validate
 from benches.table import show, write_json
 
 from autotrain.errors import AutotrainError, StopRequested
@@ -16,6 +16,7 @@ def main() -> int:
     commands = parser.add_subparsers(dest="what", required=True, metavar="WHAT")
     generate.add_command(commands)
     dashboard.add_command(commands)
+    validate.add_command(commands)
     gate.add_command(commands)
     gate_stage.add_command(commands)
     for command in commands.choices.values():
