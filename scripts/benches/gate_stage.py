@@ -4,8 +4,6 @@ import argparse
 import itertools
 import json
 import statistics
-import sys
-import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
@@ -16,11 +14,12 @@ from typing import Any
 
 import psutil
 
-from autotrain.errors import AutotrainError, SettingsError
+from autotrain.errors import SettingsError
 from autotrain.generate.builtin import builtin_samples
 from autotrain.jsonl import write_jsonl
 from autotrain.sample import TESTED_TYPES, Sample, fenced_code, in_fence
 from benches.table import Cell, Measurement
+from benches.watch import watch
 
 STAGE = Path(__file__).resolve().parents[1] / "03_unit_gate.py"
 SECONDS_BETWEEN_LOOKS = 0.5
@@ -65,7 +64,7 @@ def measure(options: argparse.Namespace) -> Measurement:
     with TemporaryDirectory(prefix="autotrain-bench-") as name:
         folder = Path(name)
         hostile = _write_samples(folder / "in.jsonl", options.samples)
-        wall, stage, everything = _watch(folder)
+        wall, stage, everything = watch(STAGE, ["--run-tests", "1"], folder, SECONDS_BETWEEN_LOOKS)
         kept = {json.loads(line)["id"] for line in (folder / "out.jsonl").open(encoding="utf-8")}
         reasons = Counter(
             json.loads(line)["verdict"]["reason"] for line in (folder / "out.failed.jsonl").open(encoding="utf-8")
@@ -111,35 +110,6 @@ def _hostile(sample: Sample, attack: str) -> Sample:
     name = (sample.metadata.entry_point or "").partition(".")[0]
     code = attack.replace("{name}", name) if attack == LIES else f"{attack}\n\n{fenced_code(sample.output)}"
     return sample.model_copy(update={"output": in_fence(code)})
-
-
-def _watch(folder: Path) -> tuple[float, list[int], list[int]]:
-    """Run the stage to its end: seconds, and bytes of memory from look to look, its own and with its servers."""
-    command = [sys.executable, str(STAGE), "--run-tests", "1", "--out-dir", str(folder / "out")]
-    command += ["--input", str(folder / "in.jsonl"), "--output", str(folder / "out.jsonl")]
-    own: list[int] = []
-    everything: list[int] = []
-    started = time.perf_counter()
-    with (folder / "said").open("w+") as said, psutil.Popen(command, stdout=said, stderr=said, cwd=folder) as stage:
-        while True:
-            try:
-                stage.wait(SECONDS_BETWEEN_LOOKS)
-                break
-            except psutil.TimeoutExpired:
-                own.append(_memory(stage))
-                everything.append(own[-1] + sum(map(_memory, stage.children(recursive=True))))
-        wall = time.perf_counter() - started
-        if stage.returncode != 0:
-            said.seek(0)
-            raise AutotrainError(f"{STAGE.name} ended with status {stage.returncode}: {said.read()[-300:]}")
-    return wall, own, everything
-
-
-def _memory(process: psutil.Process) -> int:
-    try:
-        return int(process.memory_info().rss)
-    except psutil.NoSuchProcess:
-        return 0
 
 
 def _by_quarters(memory: Sequence[int]) -> str:

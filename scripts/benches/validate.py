@@ -5,14 +5,11 @@ import gc
 import json
 import os
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
-
-import psutil
 
 from autotrain.errors import AutotrainError, SettingsError
 from autotrain.generate.builtin import builtin_samples
@@ -25,6 +22,7 @@ from autotrain.validate.fingerprints import fingerprint, normalised_text, read
 from autotrain.validate.problems import read_human_eval
 from autotrain.validate.secrets import Scanner, text_of
 from benches.table import Cell, Measurement
+from benches.watch import watch
 
 HERE = Path(__file__).resolve().parent
 STAGE = HERE.parent / "02_validate.py"
@@ -76,29 +74,9 @@ def _row(who: str, what: str, samples: int, seconds: float, peak: str = "") -> d
 
 
 def _whole_stage(folder: Path, samples: int) -> dict[str, Cell]:
-    command = [sys.executable, str(STAGE), "--out-dir", str(folder / "out")]
-    command += ["--input", str(folder / "in.jsonl"), "--output", str(folder / "out.jsonl")]
-    peak = 0
-    started = time.perf_counter()
-    with (folder / "said").open("w+") as said, psutil.Popen(command, stdout=said, stderr=said, cwd=folder) as stage:
-        while True:
-            try:
-                stage.wait(SECONDS_BETWEEN_LOOKS)
-                break
-            except psutil.TimeoutExpired:
-                peak = max(peak, sum(map(_memory, [stage, *stage.children(recursive=True)])))
-        seconds = time.perf_counter() - started
-        if stage.returncode != 0:
-            said.seek(0)
-            raise AutotrainError(f"{STAGE.name} ended with status {stage.returncode}: {said.read()[-300:]}")
+    seconds, _, everything = watch(STAGE, [], folder, SECONDS_BETWEEN_LOOKS)
+    peak = max(everything, default=0)
     return _row("autotrain", f"the whole stage, {os.cpu_count()} cores", samples, seconds, f"{peak / 2**20:.0f}")
-
-
-def _memory(process: psutil.Process) -> int:
-    try:
-        return int(process.memory_info().rss)
-    except psutil.NoSuchProcess:
-        return 0
 
 
 def _parts(samples: Sequence[Sample]) -> list[dict[str, Cell]]:
