@@ -198,7 +198,7 @@ def _failed_record(result: Result, tier: str | None, passing: dict[tuple[str, st
 
 def _describe(results: Sequence[Result]) -> str:
     counts = Counter(result.counter for result in results)
-    why = Counter(result.verdict.reason for result in results if result.counter not in ("test_pass", "test_skipped"))
+    why = Counter(result.verdict.reason for result in results if not result.kept)
     text = f"{len(results)} samples: {counts['test_pass']} passed, {counts['test_skipped']} not executed"
     reasons = ", ".join(f"{reason} {count}" for reason, count in why.most_common())
     text += f", {why.total()} dropped: {reasons}" if why else ""

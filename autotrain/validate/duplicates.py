@@ -20,7 +20,6 @@ from autotrain.validate.fingerprints import (
     Fingerprint,
     Sketch,
     digest,
-    normalised_text,
     read,
     similarity,
     text_shingles,
@@ -303,18 +302,3 @@ class _Groups:
     def join(self, one: int, other: int) -> None:
         low, high = sorted((self.first(one), self.first(other)))
         self._parent[high] = low
-
-
-class ExactIndex:
-    """The questions seen so far, each with where it was first seen."""
-
-    def __init__(self) -> None:
-        self._seen: dict[bytes, str] = {}
-
-    def add(self, sample: Sample, place: str) -> str | None:
-        """The place of an earlier sample that asks the same; None if it is new, and then it is remembered."""
-        key = digest(normalised_text(sample))
-        first = self._seen.get(key)
-        if first is None:
-            self._seen[key] = place
-        return first
