@@ -309,3 +309,17 @@ def test_endless_and_exploding_code_is_stopped() -> None:
     for source in ("while True:\n    pass", "n = 3\nwhile n:\n    n *= n", swallowing, growing):
         with pytest.raises(TooManySteps):
             with_limit(lambda source=source: exec(source, {}))  # type: ignore[misc] # noqa: S102
+
+
+def test_code_whose_limit_is_reached_while_a_generator_is_thrown_away_is_stopped() -> None:
+    # There, what the tracing raises ends nothing: without more care the loop goes on for ever, untraced.
+    program = (
+        "from autotrain.generate.builtin.running import TooManySteps, with_limit\n"
+        "def loop():\n    while True:\n        any(number == 1 for number in (1, 2))\n"
+        "for before in range(20):\n"
+        "    try:\n        with_limit(lambda: [list(range(before)), *(0 for _ in range(before)), loop()])\n"
+        "    except TooManySteps:\n        pass\n"
+    )
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    done = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, timeout=60, check=True)
+    assert done.stderr == b""

@@ -182,12 +182,21 @@ def with_limit(work: Callable[[], Any]) -> Any:
             raise TooManySteps
         return trace
 
-    before = sys.gettrace()
+    def swallowed(what: "sys.UnraisableHookArgs") -> None:
+        # Raised while a generator was thrown away, the exception ends nothing but the tracing.
+        if what.exc_type is TooManySteps:
+            sys.settrace(trace)
+        else:
+            hook_before(what)
+
+    before, hook_before = sys.gettrace(), sys.unraisablehook
     sys.settrace(trace)
+    sys.unraisablehook = swallowed
     try:
         return work()
     finally:
         sys.settrace(before)
+        sys.unraisablehook = hook_before
 
 
 def local_values(frame: FrameType) -> list[Any]:
