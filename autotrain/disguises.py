@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from autotrain.entropy import decoded
 from autotrain.shapes import runs
 
+_OTHERS = re.compile(r"[^\x00-\x7f]+")
 _INVISIBLE = re.compile(
     r"[\xad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufe00-\ufe0f\ufeff]"
 )
@@ -23,9 +24,14 @@ _ESCAPE = re.compile(
 _LITERAL = r"\"(?:[^\"\\\n]|\\.)*\"|'(?:[^'\\\n]|\\.)*'"
 _JOINED = re.compile(rf"(?:\"\"|'')\.join\(\s*[\[(]\s*((?:(?:{_LITERAL})\s*,?\s*){{1,500}})[\])]\s*\)")
 # A literal's end, blanks or a plus or a line break, and the next literal's start; not a literal that holds just these.
-_SEAM = re.compile(
-    r"([\"'])(?=[ \t+\\\n])(?:(?<![\s(\[{,=:].)(?:[ \t]+|\+\s*)|(?<![(\[{,=:].)(?:[ \t]+\+|[ \t]*\\?\n\s*\+?)\s*)"
-    r"(?:\\\n\s*)?[rbuRBU]{0,2}\1"
+# One pattern for each quote: what begins with one certain character is found several times as fast.
+_SEAMS = tuple(
+    re.compile(
+        rf"{quote}(?=[ \t+\\\n])"
+        r"(?:(?<![\s(\[{,=:].)(?:[ \t]+|\+\s*)|(?<![(\[{,=:].)(?:[ \t]+\+|[ \t]*\\?\n\s*\+?)\s*)"
+        rf"(?:\\\n\s*)?[rbuRBU]{{0,2}}{quote}"
+    )
+    for quote in "\"'"
 )
 _ENCODED = re.compile(r"[A-Za-z0-9+/_-]{12,}={0,2}")
 # Signs that something is written backwards: code that turns it round, or words that are read so.
@@ -52,9 +58,11 @@ def undone(text: str) -> Iterator[str]:
 def _visible(text: str) -> str:
     if text.isascii():
         return text
-    text = _INVISIBLE.sub("", text)
+    others = "".join(_OTHERS.findall(text))
+    if _INVISIBLE.search(others):
+        text = _INVISIBLE.sub("", text)
     # Not where only a dash or an ellipsis would change.
-    return unicodedata.normalize("NFKC", text) if _ALIKE.search(text) else text
+    return unicodedata.normalize("NFKC", text) if _ALIKE.search(others) else text
 
 
 def _unescaped(text: str) -> str:
@@ -71,7 +79,9 @@ def _character(match: "re.Match[str]") -> str:
 def _folded(text: str) -> str:
     if ".join(" in text:
         text = _JOINED.sub(lambda match: "(" + re.sub(r"([\"'])\s*,\s*[rbuRBU]{0,2}\1", "", match[1]) + ")", text)
-    return _SEAM.sub("", text)
+    for seam in _SEAMS:
+        text = seam.sub("", text)
+    return text
 
 
 def _decoded(text: str) -> str:

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from pydantic_core import from_json
+
 from autotrain.files import replacing
 
 
@@ -67,6 +69,25 @@ def _opened(path: Path) -> tuple[io.BufferedIOBase, tuple[type[Exception], ...]]
 
 
 def parse_line(raw: bytes, number: int) -> dict[str, Any] | BadLine:
+    """The object in a line, or what is wrong with it: also NaN, infinite numbers and halves of surrogate pairs."""
+    form = raw.translate(_FORM)
+    if not any(huge in form for huge in _HUGE):
+        try:
+            # Three times as fast as Python's own, which is asked only what is wrong.
+            value = from_json(raw, allow_inf_nan=False)
+            if isinstance(value, dict):
+                return value
+        except ValueError:
+            pass
+    return _parse_carefully(raw, number)
+
+
+# The shape of a line: what of it may be a number that is infinite as a float has one of these.
+_FORM = bytes.maketrans(b"123456789E", b"000000000e")
+_HUGE = (b"e000", b"e+000", b"0" * 300)
+
+
+def _parse_carefully(raw: bytes, number: int) -> dict[str, Any] | BadLine:
     try:
         value = _DECODER.decode(raw.decode("utf-8-sig"))
         if b"\\u" in raw:
@@ -90,6 +111,7 @@ def _finite(text: str) -> float:
     return value
 
 
+_ENCODER = json.JSONEncoder(ensure_ascii=False)
 _DECODER = json.JSONDecoder(parse_constant=_finite, parse_float=_finite)
 
 
@@ -111,4 +133,4 @@ def write_jsonl(path: Path, objects: Iterable[dict[str, Any]]) -> int:
 
 
 def to_line(value: dict[str, Any]) -> str:
-    return json.dumps(value, ensure_ascii=False) + "\n"
+    return _ENCODER.encode(value) + "\n"

@@ -69,6 +69,9 @@ class Sample(BaseModel):
         return self.model_dump(exclude_none=True)
 
 
+_FIELDS = tuple(Sample.model_fields)
+
+
 def fenced_code(text: str) -> str | None:
     """The body of the first fenced Python (or unlabelled) block of `text`, or None."""
     for language, body in _FENCE.findall(text):
@@ -132,11 +135,11 @@ def parse_sample(value: dict[str, Any], number: int) -> Sample | BadLine:
             return BadLine(number, "messages holds no user turn followed by an assistant turn")
         value = converted
     # Exports of tables write null for an absent text, and a number as the id.
-    given = {key: value[key] for key in Sample.model_fields if value.get(key) is not None}
+    given = {key: value[key] for key in _FIELDS if value.get(key) is not None}
     known = {"id": f"line-{number:05d}", **given}
     if isinstance(known["id"], int):
         known["id"] = str(known["id"])
-    extra = {key: value[key] for key in value if key not in Sample.model_fields}
+    extra = {key: value[key] for key in value if key not in _FIELDS}
     if extra and isinstance(known.get("metadata", {}), dict):
         known["metadata"] = {**extra, **known.get("metadata", {})}
     try:

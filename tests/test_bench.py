@@ -188,3 +188,18 @@ def test_the_gate_lets_no_hostile_sample_through_and_leaves_nothing_running(tmp_
     (row,) = json.loads(report.read_text(encoding="utf-8"))["rows"]
     assert (row["hostile"], row["hostile kept"], row["left running"]) == (5, 0, 0)
     assert len(row["stage MiB"].split()) == 4
+
+
+def test_validation_is_measured_as_a_whole_and_by_filter(tmp_path: Path) -> None:
+    report = tmp_path / "validate.json"
+    result = bench("validate", "--samples", 200, "--each", 100, "--json", report)
+    assert result.returncode == 0, result.stderr
+    whole, *parts = json.loads(report.read_text(encoding="utf-8"))["rows"]
+    assert whole["samples"] == 200
+    assert [row["what"] for row in parts] == [
+        "read a line", "length", "schema", "secrets", "take apart", "fingerprint", "contamination", "duplicates",
+    ]  # fmt: skip
+    assert all(row["samples"] == 100 and row["seconds"] > 0 for row in parts)
+    # The rules of the scanner take more than an index of a hundred samples.
+    memory = {row["what"]: int(row["peak MiB"]) for row in parts}
+    assert memory["secrets"] > memory["duplicates"]

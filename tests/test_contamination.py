@@ -15,6 +15,7 @@ import pytest
 from autotrain.generate.builtin import builtin_samples
 from autotrain.sample import Sample, in_fence
 from autotrain.validate.contamination import Benchmarks, Overlap, Signature, found_by_problem, signatures
+from autotrain.validate.fingerprints import read
 from autotrain.validate.problems import Problem, problems_of, read_human_eval
 
 NEW_NAMES = ["alpha", "beta", "gamma", "delta", "epsilon", "zeta", "eta", "theta", "iota", "kappa"]
@@ -44,6 +45,10 @@ def sample(instruction: str, output: str, given: str = "") -> Sample:
 
 # ---------------------------------------------------------------------------------------------------
 # HumanEval in other clothes
+
+
+def find(benchmarks: Benchmarks, sample: Sample) -> Overlap | None:
+    return benchmarks.find([read(sample)])[0]
 
 
 def renaming(problem: Problem) -> Callable[[str], str]:
@@ -99,7 +104,7 @@ def test_each_of_human_evals_problems_is_caught(
     missed = []
     for problem in human_eval:
         change = CLOTHES[clothes](problem)
-        if benchmarks.find(PLACES[place](change(problem.text), change(problem.code))) is None:
+        if find(benchmarks, PLACES[place](change(problem.text), change(problem.code))) is None:
             missed.append(problem.name)
     assert missed == []
 
@@ -108,7 +113,7 @@ def test_a_solution_of_some_size_is_caught_on_its_own(human_eval: list[Problem],
     caught = []
     for problem in human_eval:
         code = renaming(problem)(DOCSTRING.sub("", problem.code))
-        caught.append(benchmarks.find(sample("Write the code.", in_fence(code))))
+        caught.append(find(benchmarks, sample("Write the code.", in_fence(code))))
     assert sum(overlap is not None and overlap.how == "code" for overlap in caught) >= 140
 
 
@@ -117,7 +122,7 @@ def test_a_solution_of_some_size_is_caught_on_its_own(human_eval: list[Problem],
 
 
 def test_of_builtin_samples_hardly_one_is_flagged(benchmarks: Benchmarks) -> None:
-    flagged = [overlap for each in builtin_samples(400, 42, 1) if (overlap := benchmarks.find(each))]
+    flagged = [overlap for each in builtin_samples(400, 42, 1) if (overlap := find(benchmarks, each))]
     assert len(flagged) <= 4
     # The builtin teacher does ask for such classics.
     assert {overlap.problem for overlap in flagged} <= {"HumanEval/31", "HumanEval/55"}
@@ -128,7 +133,7 @@ def test_the_standard_library_shares_nothing(benchmarks: Benchmarks) -> None:
     for module in (textwrap, statistics, bisect, string):
         for name, function in inspect.getmembers(module, inspect.isfunction):
             asked = f"Write a Python function `{name}`.\n{inspect.getdoc(function)}"
-            if benchmarks.find(sample(asked, in_fence(inspect.getsource(function)))):
+            if find(benchmarks, sample(asked, in_fence(inspect.getsource(function)))):
                 flagged.append(name)
     assert flagged == []
 
@@ -146,7 +151,7 @@ OTHERS = [
 
 @pytest.mark.parametrize(("text", "code"), OTHERS)
 def test_other_tasks_share_nothing(text: str, code: str, benchmarks: Benchmarks) -> None:
-    assert benchmarks.find(sample(f"Write a function to {text}.", in_fence(code))) is None
+    assert find(benchmarks, sample(f"Write a function to {text}.", in_fence(code))) is None
 
 
 # ---------------------------------------------------------------------------------------------------
@@ -160,18 +165,18 @@ def test_a_function_of_the_same_name_counts_with_the_words_of_the_task() -> None
     benchmarks = Benchmarks([Problem("mine/1", ASKED, CLAMP, "clamp_all")])
     code = "def clampAll(xs, a, b):\n    return [a if x < a else b if x > b else x for x in xs]"
     words = "Given numbers, list those outside replaced by their nearer limit."
-    found = benchmarks.find(sample(words, in_fence(code)))
+    found = find(benchmarks, sample(words, in_fence(code)))
     assert found == Overlap("mine/1", "signature", "its function, with 3 parameters, and 8 of its 10 longer words")
-    assert benchmarks.find(sample("Colour the picture.", in_fence(code))) is None
+    assert find(benchmarks, sample("Colour the picture.", in_fence(code))) is None
     fewer = code.replace("xs, a, b", "xs, a").replace(" b ", " a ")
-    assert benchmarks.find(sample(words, in_fence(fewer))) is None
+    assert find(benchmarks, sample(words, in_fence(fewer))) is None
 
 
 def test_a_short_problem_counts_by_all_its_words() -> None:
     benchmarks = Benchmarks([Problem("mine/1", "Reverse the words of a sentence.")])
-    found = benchmarks.find(sample("Please reverse: the words of a sentence!", "Done."))
+    found = find(benchmarks, sample("Please reverse: the words of a sentence!", "Done."))
     assert found == Overlap("mine/1", "words", "100% of its runs of words")
-    assert benchmarks.find(sample("Reverse the letters of a sentence.", "Done.")) is None
+    assert find(benchmarks, sample("Reverse the letters of a sentence.", "Done.")) is None
 
 
 def test_phrases_that_many_problems_share_do_not_count() -> None:
@@ -183,26 +188,26 @@ def test_phrases_that_many_problems_share_do_not_count() -> None:
         "Join it up.",
     ]
     benchmarks = Benchmarks([Problem(f"mine/{n}", f"{phrase} {task} {task}") for n, task in enumerate(tasks)])
-    assert benchmarks.find(sample(f"{phrase} Shuffle everything, twice if you must.", "Done.")) is None
-    assert benchmarks.find(sample(f"{phrase} {tasks[1]} {tasks[1]}", "Done.")) is not None
+    assert find(benchmarks, sample(f"{phrase} Shuffle everything, twice if you must.", "Done.")) is None
+    assert find(benchmarks, sample(f"{phrase} {tasks[1]} {tasks[1]}", "Done.")) is not None
 
 
 def test_a_runs_own_validation_set_is_a_benchmark() -> None:
     samples = list(builtin_samples(60, 9, 1))
     benchmarks = Benchmarks(problems_of(samples[:30], "validation"), share=0.5)
-    assert all(benchmarks.find(each) for each in samples[:30])
-    assert sum(benchmarks.find(each) is None for each in samples[30:]) >= 25
+    assert all(find(benchmarks, each) for each in samples[:30])
+    assert sum(find(benchmarks, each) is None for each in samples[30:]) >= 25
 
 
 def test_a_worker_finds_the_same(benchmarks: Benchmarks, human_eval: list[Problem]) -> None:
     sent = pickle.loads(pickle.dumps(benchmarks))
     each = sample(human_eval[3].text, ELSEWHERE)
-    assert sent.find(each) == benchmarks.find(each) is not None
+    assert find(sent, each) == find(benchmarks, each) is not None
 
 
 def test_without_problems_nothing_is_found() -> None:
-    assert Benchmarks([]).find(sample("Sort.", in_fence(CLAMP))) is None
-    assert Benchmarks([Problem("mine/1", "")]).find(sample("Sort.", "Done.")) is None
+    assert find(Benchmarks([]), sample("Sort.", in_fence(CLAMP))) is None
+    assert find(Benchmarks([Problem("mine/1", "")]), sample("Sort.", "Done.")) is None
 
 
 def test_signatures_are_read_without_annotations_and_defaults() -> None:

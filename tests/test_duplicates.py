@@ -7,7 +7,7 @@ from autotrain.errors import AutotrainError
 from autotrain.generate.builtin import builtin_samples
 from autotrain.sample import Metadata, Sample, in_fence
 from autotrain.validate.duplicates import DuplicateIndex, near_duplicate_groups
-from autotrain.validate.fingerprints import Fingerprint, fingerprint, normalised_text, read
+from autotrain.validate.fingerprints import Fingerprint, fingerprints, normalised_text, read
 
 WORDS = ("alpha", "bravo", "charlie", "delta", "echo", "foxtrot", "golf", "hotel", "india", "juliet", "kilo")
 
@@ -25,7 +25,7 @@ def prose(seed: int, length: int = 60) -> str:
 
 
 def of(item: Sample) -> Fingerprint:
-    return fingerprint(read(item))
+    return fingerprints([read(item)])[0]
 
 
 def index_of(*samples: Sample) -> DuplicateIndex:
@@ -143,7 +143,7 @@ def test_a_broken_or_foreign_index_is_refused_by_name(tmp_path: Path) -> None:
     for broken, why in (
         (whole[:-1], "broken"),
         (header + b"\n" + body[:40] + b"x" + body[41:], "broken"),
-        (whole.replace(b'"version": 1', b'"version": 99'), "version is 99"),
+        (whole.replace(b'"version": 2', b'"version": 99'), "version is 99"),
         (b"", ""),
         (b"[1]\n", "no index"),
         (b"\xff\xfe\n", ""),

@@ -15,20 +15,26 @@ from autotrain.validate.duplicates import DuplicateIndex, SketchTable
 from autotrain.validate.fingerprints import (
     Fingerprint,
     Sketch,
-    code_shingles,
-    fingerprint,
+    fingerprints,
     normalised_text,
     read,
     similarity,
-    sketch,
-    text_shingles,
+    sketches,
 )
+from autotrain.validate.tokens import without_names
+
+Shingles = set[tuple[str, ...]]
+
+
+def of(sample: Sample) -> Fingerprint:
+    return fingerprints([read(sample)])[0]
+
 
 PRINT = """
 import pickle, sys
 from autotrain.generate.builtin import builtin_samples
-from autotrain.validate.fingerprints import fingerprint, read
-sys.stdout.buffer.write(pickle.dumps([fingerprint(read(sample)) for sample in builtin_samples(20, 1, 1)]))
+from autotrain.validate.fingerprints import fingerprints, read
+sys.stdout.buffer.write(pickle.dumps([fingerprints([read(sample)])[0] for sample in builtin_samples(20, 1, 1)]))
 """
 
 
@@ -40,8 +46,8 @@ def test_a_fingerprint_is_small_whatever_the_sample() -> None:
         Sample(id="a", instruction=words, input=code, output=in_fence(code)),
         Sample(id="b", instruction="", output=""),
     ):
-        assert len(pickle.dumps(fingerprint(read(sample)))) <= 1536
-    sizes = [len(pickle.dumps(fingerprint(read(sample)))) for sample in builtin_samples(100, 1, 1)]
+        assert len(pickle.dumps(of(sample))) <= 1536
+    sizes = [len(pickle.dumps(of(sample))) for sample in builtin_samples(100, 1, 1)]
     assert sum(sizes) / len(sizes) < 800
 
 
@@ -56,21 +62,22 @@ def test_it_is_the_same_in_every_process() -> None:
 
 
 def test_similarity_is_exact_for_short_texts_and_close_for_long_ones() -> None:
-    assert similarity(array("I", [1, 2, 3]), array("I", [2, 3, 4])) == 0.5
+    assert similarity({1, 2, 3}, array("I", [2, 3, 4])) == 0.5
     for size in (60, 100, 2000):
-        one = {f"{number}".encode() for number in range(size)}
-        other = {f"{number}".encode() for number in range(size // 5, size + size // 5)}
-        true = len(one & other) / len(one | other)
-        found = similarity(*(array("I", sketch(shingles).hashes) for shingles in (one, other)))
+        one, other = (list(map(str, range(start, start + size))) for start in (0, size // 5))
+        sets = [shingles_of([words]) for words in (one, other)]
+        true = len(sets[0] & sets[1]) / len(sets[0] | sets[1])
+        first, second = (array("I", item.hashes) for item in sketches([[one], [other]]))
+        found = similarity(set(first), second)
         assert found == pytest.approx(true, abs=0.0 if size < 128 else 0.12)
 
 
 def test_code_counts_from_some_length_on() -> None:
     short = Sample(id="a", instruction="Add.", output=in_fence("def f(a, b): return a + b"))
-    assert (fingerprint(read(short)).code, fingerprint(read(short)).code_words) == (b"", None)
+    assert (of(short).code, of(short).code_words) == (b"", None)
     middle = Sample(id="a", instruction="Add.", output=in_fence("def f(a, b):\n    return sum(a[b + 1 :]) - len(a)"))
-    assert fingerprint(read(middle)).code
-    assert fingerprint(read(middle)).code_words is None
+    assert of(middle).code
+    assert of(middle).code_words is None
 
 
 def test_what_is_done_to_given_code_is_a_part_of_the_task() -> None:
@@ -81,9 +88,7 @@ def test_what_is_done_to_given_code_is_a_part_of_the_task() -> None:
         "unit_test_generation": in_fence("assert f([], 1) == 0"),
     }
     prints = {
-        kind: fingerprint(
-            read(Sample(id="a", instruction="Do.", input=code, output=output, metadata=Metadata(task_type=kind)))
-        )
+        kind: of(Sample(id="a", instruction="Do.", input=code, output=output, metadata=Metadata(task_type=kind)))
         for kind, output in kinds.items()
     }
     assert {kind: bool(item.code) for kind, item in prints.items()} == {
@@ -130,14 +135,18 @@ def varied(sample: Sample, rng: random.Random) -> Sample:
 def pairs(sketches: list[Sketch]) -> set[tuple[int, int]]:
     table, found = SketchTable(), set()
     for place, item in enumerate(sketches):
-        hashes = array("I", item.hashes)
+        hashes = set(array("I", item.hashes))
         found |= {(near, place) for near in table.candidates(item) if similarity(hashes, table.hashes(near)) >= 0.7}
         table.add(item, place)
     return found
 
 
-def brute_force(sets: list[set[bytes]]) -> set[tuple[int, int]]:
-    holders: dict[bytes, list[int]] = {}
+def shingles_of(parts: list[list[str]]) -> Shingles:
+    return {tuple(words[start : start + 5]) for words in parts for start in range(max(len(words) - 4, 1))}
+
+
+def brute_force(sets: list[Shingles]) -> set[tuple[int, int]]:
+    holders: dict[tuple[str, ...], list[int]] = {}
     found = set()
     for place, shingles in enumerate(sets):
         shared: dict[int, int] = {}
@@ -157,11 +166,11 @@ def test_pairs_above_the_threshold_are_found_and_hardly_others(what: str) -> Non
     samples = list(builtin_samples(400, 3, 1))
     samples += [varied(sample, rng) for sample in samples]
     if what == "text":
-        sets = [text_shingles(normalised_text(sample)) for sample in samples]
+        texts = [[normalised_text(sample).split()] for sample in samples]
     else:
-        readings = [read(sample) for sample in samples]
-        sets = [code_shingles(reading.answer) for reading in readings if sum(map(len, reading.answer)) >= 60]
-    true, found = brute_force(sets), pairs([sketch(shingles) for shingles in sets])
+        answers = [read(sample).answer for sample in samples]
+        texts = [list(map(without_names, answer)) for answer in answers if sum(map(len, answer)) >= 60]
+    true, found = brute_force(list(map(shingles_of, texts))), pairs(sketches(texts))
     assert len(true) > 100
     assert len(true & found) / len(true) >= 0.95
     assert len(true & found) / len(found) >= 0.95
@@ -170,7 +179,7 @@ def test_pairs_above_the_threshold_are_found_and_hardly_others(what: str) -> Non
 def test_of_builtin_samples_only_repeated_problems_are_duplicates() -> None:
     index, repeated = DuplicateIndex(), 0
     for sample in builtin_samples(400, 42, 1):
-        item = fingerprint(read(sample))
+        item = of(sample)
         if index.find(item) is None:
             index.add(item, sample.id)
         else:
@@ -182,7 +191,7 @@ def test_the_same_question_of_another_kind_is_another_task() -> None:
     words = " ".join(f"word{number}" for number in range(40))
     kinds = ("bug_fixing", "documentation", "bug_fixing")
     prints = [
-        fingerprint(read(Sample(id="a", instruction=f"{words} {n}", output="x", metadata=Metadata(task_type=kind))))
+        of(Sample(id="a", instruction=f"{words} {n}", output="x", metadata=Metadata(task_type=kind)))
         for n, kind in enumerate(kinds)
     ]
     index = DuplicateIndex()

@@ -62,3 +62,27 @@ def test_a_line_without_end_is_one_bad_line(tmp_path: Path, monkeypatch: pytest.
     assert [number for number, _ in values] == [1, 2, 4, 5]
     assert [value for _, value in values if not isinstance(value, BadLine)] == [{"a": 1}, {"b": 2}]
     assert {value.reason for _, value in values if isinstance(value, BadLine)} == {"longer than 1 MiB"}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"a": NaN}', '{"a": -Infinity}', '{"a": 1e999}', '{"a": -1E+400}', '{"a": ' + "9" * 400 + ".0}",
+        r'{"a": "\ud800"}', '{"a": 01}', '{"a": 1} {"b": 2}', '{"a": "\x00"}', "[1]", '"a"', "{", "[" * 100_000,
+    ],
+)  # fmt: skip
+def test_what_other_readers_of_json_refuse_is_a_bad_line(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "lines"
+    path.write_text(f'{{"good": 1}}\n{text}\n', encoding="utf-8")
+    good, (_, bad) = read_jsonl(path)
+    assert good == (1, {"good": 1})
+    assert isinstance(bad, BadLine)
+
+
+@pytest.mark.parametrize(
+    "text", ['{"a": 1e30, "b": 2.5e+100}', r'{"a": "\ud83d\ude00 1e999"}', '\ufeff{"a": 1}', '{"a": ' + "9" * 400 + "}"]
+)
+def test_unusual_numbers_and_characters_are_read(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "lines"
+    path.write_text(text, encoding="utf-8")
+    assert list(read_jsonl(path)) == [(1, json.loads(text.removeprefix("\ufeff")))]

@@ -73,7 +73,7 @@ def test_a_key_of_the_environment_is_caught_and_its_variable_named(scanner: Scan
     ],
 )
 def test_a_secret_in_any_string_drops_the_sample(scanner: Scanner, fields: dict[str, object]) -> None:
-    drop = secret_filter(scanner)(sample(**fields))
+    [drop] = secret_filter(scanner)([sample(**fields)])
     assert drop is not None
     assert drop.reason == "secret"
     assert GITHUB not in drop.detail
@@ -104,8 +104,8 @@ def test_ids_and_digests_pass(scanner: Scanner) -> None:
     digest = hashlib.sha256(b"some file").hexdigest()
     short = hashlib.md5(b"some file").hexdigest()
     uuid = f"{short[:8]}-{short[8:12]}-{short[12:16]}-{short[16:20]}-{short[20:]}"
-    assert scanner.scan_sample(sample(id=digest, metadata=Metadata.model_validate({"request_id": short}))) is None
-    assert scanner.scan_sample(sample(id=uuid, input=f"assert hashlib.md5(data).hexdigest() == '{short}'")) is None
+    assert scanner.scan_samples([sample(id=digest, metadata=Metadata.model_validate({"request_id": short}))]) == [None]
+    assert scanner.scan_samples([sample(id=uuid, input=f"assert hashlib.md5(data).hexdigest() == '{short}'")]) == [None]
     assert scanner.scan(f"https://github.com/team/repo/blob/{digest[:40]}/main.py") is None
     assert scanner.scan(f"x = '{digest}'") == "random-string"
     assert scanner.scan(f"api_key = '{digest}'  # sha256") == "assigned-secret"
@@ -191,12 +191,12 @@ EMAIL = "ada.king" + "@" + "lovelace-family.co.uk"
 
 def test_personal_data_is_a_kind_of_its_own_that_can_be_switched_off(scanner: Scanner) -> None:
     found = sample(instruction=f"Write to {EMAIL}.")
-    assert scanner.scan_sample(found) == Hit("e-mail", "pii")
-    assert Scanner(environ={}, pii=False).scan_sample(found) is None
+    assert scanner.scan_samples([found]) == [Hit("e-mail", "pii")]
+    assert Scanner(environ={}, pii=False).scan_samples([found]) == [None]
 
 
 def test_a_secret_outweighs_personal_data(scanner: Scanner) -> None:
-    hit = scanner.scan_sample(sample(instruction=f"Write to {EMAIL}.", input=f'token = "{GITHUB}"'))
+    [hit] = scanner.scan_samples([sample(instruction=f"Write to {EMAIL}.", input=f'token = "{GITHUB}"')])
     assert hit is not None
     assert hit.kind == "secret"
 
@@ -213,7 +213,7 @@ def test_many_samples_are_judged_as_each_alone(scanner: Scanner) -> None:
         sample(input="\ud800"),
         sample(output=f'x = "{PASSWORD[::-1]}"[::-1]  # password'),
     ]
-    assert scanner.scan_samples(samples) == [scanner.scan_sample(one) for one in samples]
+    assert scanner.scan_samples(samples) == [scanner.scan_samples([one])[0] for one in samples]
     assert scanner.scan_samples(samples[2:3]) == [Hit("e-mail", "pii")]
     assert scanner.scan_samples([]) == []
 
@@ -234,14 +234,14 @@ def test_a_key_of_the_environment_is_caught_in_all_its_forms() -> None:
 
 def test_a_scan_that_takes_too_long_drops_the_sample() -> None:
     scanner = Scanner(environ={}, timeout=1e-9)
-    assert scanner.scan_sample(sample()) == Hit("scanner failed: TimeoutError", "secret")
-    drop = secret_filter(scanner)(sample())
+    assert scanner.scan_samples([sample()]) == [Hit("scanner failed: TimeoutError", "secret")]
+    [drop] = secret_filter(scanner)([sample()])
     assert drop is not None
     assert (drop.reason, drop.detail) == ("secret", "scanner failed: TimeoutError")
 
 
 def test_text_that_the_engine_cannot_take_drops_the_sample(scanner: Scanner) -> None:
-    drop = secret_filter(scanner)(sample(input="\ud800"))
+    [drop] = secret_filter(scanner)([sample(input="\ud800")])
     assert drop is not None
     assert (drop.reason, drop.detail) == ("secret", "scanner failed: UnicodeEncodeError")
 

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from teacher_server import TeacherServer, garbage, rate_limited
+from tiny_model import build_tokenizer
 
 from autotrain.config import Settings
 from autotrain.gate.jail import Jail, Limits
@@ -302,3 +303,25 @@ def test_missing_paths_are_a_usage_error(script: str) -> None:
     done = stage(script)
     assert done.returncode == 2
     assert "missing --" in done.stderr
+
+
+def test_where_the_base_models_tokenizer_is_at_hand_samples_too_long_for_it_are_dropped(tmp_path: Path) -> None:
+    build_tokenizer().save_pretrained(tmp_path / "base")
+    given, kept = tmp_path / "given.jsonl", tmp_path / "kept.jsonl"
+    texts = {"short": "Say why.", "long": "Say why. " * 40}
+    given.write_text(
+        "".join(json.dumps({"id": name, "instruction": text, "output": "Why."}) + "\n" for name, text in texts.items())
+    )
+    words = ("--input", given, "--output", kept, "--seq-len", 128)
+    done = stage("02_validate.py", *words, "--base-model", tmp_path / "base")
+    assert done.returncode == 0, done.stderr
+    assert [line["id"] for line in lines(kept)] == ["short"]
+    [dropped] = lines(tmp_path / "kept.rejected.jsonl")
+    assert dropped["id"] == "long"
+    assert (dropped["reason"], dropped["detail"]) == ("length", "366 tokens, at most 128")
+    assert stage("02_validate.py", *words, "--base-model", "not/here").returncode == 0
+    assert len(lines(kept)) == 2
+    (tmp_path / "base" / "tokenizer.json").write_text("{}")
+    broken = stage("02_validate.py", *words, "--base-model", tmp_path / "base")
+    assert broken.returncode == 1
+    assert "it should be the base model's tokenizer.json" in broken.stderr

@@ -9,7 +9,7 @@ import re
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from autotrain.gate.program import Problem, parse
+from autotrain.gate.program import Problem, syntax_problem
 from autotrain.sample import describe, fenced_code, strict_json
 
 MAX_FILES = 3
@@ -110,8 +110,7 @@ def occurs_once(text: str, part: str) -> bool:
 
 def broken_file(files: dict[str, str]) -> Problem | None:
     """Why the first file that is no Python is none."""
-    found = map(parse, files.values())
-    return next((item for item in found if isinstance(item, Problem)), None)
+    return next(filter(None, map(syntax_problem, files.values())), None)
 
 
 def with_files(files: dict[str, str]) -> str:

@@ -40,6 +40,23 @@ def resolve_base(name: str) -> str:
     return str(folder)
 
 
+def tokenizer_file(name: str) -> Path | None:
+    """The tokenizer.json of a BASE_MODEL if it is on this machine; nothing is downloaded or converted for it."""
+    if name == EMBEDDED_MODEL:
+        return next(iter(sorted(cache_folder().glob("SmolLM2-135M-Instruct-*/tokenizer.json"))), None)
+    if Path(name).is_dir():
+        path = Path(name, "tokenizer.json")
+        return path if path.is_file() else None
+    from huggingface_hub import try_to_load_from_cache
+    from huggingface_hub.errors import HFValidationError
+
+    try:
+        cached = try_to_load_from_cache(name, "tokenizer.json")
+    except HFValidationError:
+        return None
+    return Path(cached) if isinstance(cached, str) else None
+
+
 def quiet_libraries() -> None:
     """Keep progress bars and notes to developers out of a log that a person reads in the morning."""
     import warnings

@@ -2,14 +2,18 @@
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from itertools import chain, repeat
+from typing import TYPE_CHECKING, Literal
 
-from autotrain.sample import Sample
-from autotrain.validate.fingerprints import Reading, digest, read
+from autotrain.validate.fingerprints import Reading, digest
 from autotrain.validate.problems import Problem
 from autotrain.validate.tokens import code_chunks
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 How = Literal["words", "signature", "code"]
 
@@ -19,12 +23,13 @@ FEWEST_CODE_WORDS = 25
 # fewer longer words says nothing about its function.
 _FEWEST_DIFFERENT = 3
 _MOST_PROBLEMS = 3
-# A look at every fourth place tells for most texts that they share nothing, at a quarter of the cost.
 _STRIDE = 4
+_SLOTS = 1 << 20
 # Brackets in annotations and defaults are seldom deeper.
 _DEEPEST = 4
 # What stands for a name that the problem's author could have chosen otherwise.
 _NAME = "_"
+_UNKNOWN = 0
 
 _WORD = re.compile(r"\w+")
 _DEF = re.compile(r"def\s+(\w+)\s*\(((?:[^()]|\([^()]*\))*)\)")
@@ -46,6 +51,15 @@ class Overlap:
 class Signature:
     name: str
     parameters: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class _Look:
+    """A text's words as numbers, also with the names of its functions folded, and these functions."""
+
+    numbers: list[int]
+    folded: list[int]
+    defined: list[Signature]
 
 
 def signatures(text: str) -> list[Signature]:
@@ -96,8 +110,7 @@ class Benchmarks:
         # folded in code only, for a rewording that leaves them alone in sentences.
         self._runs: dict[int, list[tuple[int, int]]] = {}
         self._sizes: Counter[tuple[int, int]] = Counter()
-        self._lengths: set[int] = set()
-        self._blocks: set[int] = set()
+        self._blocks: dict[int, set[tuple[int, ...]]] = {}
         self._signatures: dict[str, list[tuple[int, int]]] = {}
         self._long_words: list[frozenset[int]] = []
         self._codes: dict[bytes, int] = {}
@@ -109,6 +122,8 @@ class Benchmarks:
         self._runs = {run: owners for run, owners in self._runs.items() if _few(owners)}
         self._signatures = {name: owners for name, owners in self._signatures.items() if _few(owners)}
         self._sizes.update(owner for owners in self._runs.values() for owner in owners)
+        self._tables = {length: _Table(blocks) for length, blocks in self._blocks.items()}
+        self._blocks.clear()
 
     def __len__(self) -> int:
         return len(self._names)
@@ -125,12 +140,14 @@ class Benchmarks:
         in_code = [word.casefold() for word in _fold_code(problem.text, names)]
         for way, version in enumerate((words, folded, in_code)):
             length = min(self._words, len(version))
-            numbers = [self._vocabulary.setdefault(word, len(self._vocabulary)) for word in version]
+            numbers = [self._vocabulary.setdefault(word, len(self._vocabulary) + 1) for word in version]
+            width = _block(length)
             for start in range(len(version) - length + 1):
                 run = version[start : start + length]
                 if len({word for word in run if word[0].isalpha()}) >= _FEWEST_DIFFERENT:
-                    self._lengths.add(length)
-                    self._blocks.update(_hashes(numbers[start : start + length], _block(length)))
+                    places = range(start, start + length - width + 1)
+                    blocks = (tuple(numbers[place : place + width]) for place in places)
+                    self._blocks.setdefault(length, set()).update(blocks)
                     owners = self._runs.setdefault(hash(tuple(numbers[start : start + length])), [])
                     if (place, way) not in owners:
                         owners.append((place, way))
@@ -142,45 +159,71 @@ class Benchmarks:
             if len(chunk) >= FEWEST_CODE_WORDS:
                 self._codes.setdefault(digest(*chunk), place)
 
-    def find(self, sample: Sample | Reading) -> Overlap | None:
-        """The problem that the sample shares, or None."""
-        reading = read(sample) if isinstance(sample, Sample) else sample
+    def find(self, readings: Sequence[Reading]) -> list[Overlap | None]:
+        """For each reading the problem that it shares, or None; of many at once at half the price."""
+        looks = [self._look(reading) for reading in readings]
+        # A look at every fourth place tells for most texts that they share nothing.
+        suspects = self._suspects([numbers for look in looks for numbers in (look.numbers, look.folded)])
+        return [
+            self._by_code(reading)
+            or self._by_words(look, *suspects[2 * place : 2 * place + 2])
+            or self._by_signature(look.defined, look.numbers)
+            for place, (reading, look) in enumerate(zip(readings, looks, strict=True))
+        ]
+
+    def _look(self, reading: Reading) -> "_Look":
+        sample = reading.sample
+        text = f"{sample.instruction}\n{sample.input}\n{sample.output}"
+        defined = signatures(text)
+        words = words_of(text.casefold())
+        numbers = list(map(self._vocabulary.get, words, repeat(_UNKNOWN)))
+        if not defined:
+            return _Look(numbers, [], defined)
+        names = {name.casefold() for name in _names_of(defined)}
+        folded = list(map(dict.fromkeys(names, self._vocabulary.get(_NAME, _UNKNOWN)).get, words, numbers))
+        return _Look(numbers, folded, defined)
+
+    def _suspects(self, texts: Sequence[list[int]]) -> list[bool]:
+        """Whether a text may hold a run of a problem: surely, where it does."""
+        import numpy as np
+
+        flat = np.fromiter(chain.from_iterable(texts), dtype=np.uint64)
+        ends = np.cumsum(list(map(len, texts)))
+        found = np.zeros(len(texts), dtype=bool)
+        for length, table in self._tables.items():
+            # What begins in one text and ends in the next may be a false alarm, and is no harm.
+            places = table.find(flat, min(_STRIDE, length))
+            found[np.searchsorted(ends, places, side="right")] = True
+        return [bool(one) for one in found]
+
+    def _by_code(self, reading: Reading) -> Overlap | None:
         for chunk in (*reading.given, *reading.answer):
             if len(chunk) >= FEWEST_CODE_WORDS:
                 place = self._codes.get(digest(*chunk))
                 if place is not None:
                     return Overlap(self._names[place], "code", f"a function of {len(chunk)} words of code")
-        sample = reading.sample
-        text = f"{sample.instruction}\n{sample.input}\n{sample.output}"
-        defined = signatures(text)
-        words = words_of(text.casefold())
-        numbers = list(map(self._vocabulary.get, words))
-        names = {name.casefold() for name in _names_of(defined)}
-        return self._by_words(words, numbers, names) or self._by_signature(defined, numbers)
+        return None
 
-    def _by_words(self, words: Sequence[str], numbers: list[int | None], names: set[str]) -> Overlap | None:
-        hits = Counter(self._owners(numbers, (0,)))
-        if names:
-            name = self._vocabulary.get(_NAME)
-            folded = [name if word in names else number for word, number in zip(words, numbers, strict=True)]
-            hits.update(self._owners(folded, (1, 2)))
-        best = max(((count / self._sizes[owner], -owner[0]) for owner, count in hits.items()), default=(0.0, 0))
+    def _by_words(self, look: "_Look", as_written: bool, folded: bool) -> Overlap | None:
+        owners = self._owners(look.numbers, (0,)) if as_written else []
+        owners += self._owners(look.folded, (1, 2)) if folded else []
+        if not owners:
+            return None
+        best = max((count / self._sizes[owner], -owner[0]) for owner, count in Counter(owners).items())
         if best[0] < self._share:
             return None
         return Overlap(self._names[-best[1]], "words", f"{best[0]:.0%} of its runs of words")
 
-    def _owners(self, numbers: Sequence[int | None], ways: tuple[int, ...]) -> list[tuple[int, int]]:
+    def _owners(self, numbers: Sequence[int], ways: tuple[int, ...]) -> list[tuple[int, int]]:
         """Of each different run of the problems in these words, the problems and ways that have it."""
         owners: set[tuple[int, tuple[int, int]]] = set()
-        for length in self._lengths:
-            if self._blocks.isdisjoint(_hashes(numbers, _block(length), min(_STRIDE, length))):
-                continue
-            for run in _hashes(numbers, length):
+        for length in self._tables:
+            for run in map(hash, zip(*(numbers[start:] for start in range(length)), strict=False)):
                 owners.update((run, owner) for owner in self._runs.get(run, ()) if owner[1] in ways)
         return [owner for _, owner in owners]
 
-    def _by_signature(self, defined: Sequence[Signature], numbers: list[int | None]) -> Overlap | None:
-        there: set[int | None] | None = None
+    def _by_signature(self, defined: Sequence[Signature], numbers: list[int]) -> Overlap | None:
+        there: set[int] | None = None
         for signature in defined:
             for place, parameters in self._signatures.get(_folded(signature.name), ()):
                 there = there or set(numbers)
@@ -205,9 +248,43 @@ def _block(length: int) -> int:
     return length - min(_STRIDE, length) + 1
 
 
-def _hashes(numbers: Sequence[int | None], length: int, stride: int = 1) -> Iterator[int]:
-    """Hashes of the runs of `length` words that start at every `stride`-th word."""
-    return map(hash, zip(*(numbers[start::stride] for start in range(length)), strict=False))
+class _Table:
+    """Blocks of as many numbers each, to be found in long rows of numbers."""
+
+    def __init__(self, blocks: Collection[tuple[int, ...]]) -> None:
+        import numpy as np
+
+        rows = np.array(sorted(blocks), dtype=np.uint64)
+        self._hashes = np.unique(_hashes(list(rows.T)))
+        # A first look costs a bit of memory and no search.
+        self._some = np.zeros(_SLOTS, dtype=bool)
+        self._some[self._hashes % _SLOTS] = True
+        self._width = rows.shape[1]
+
+    def find(self, row: "NDArray[np.uint64]", stride: int) -> "NDArray[np.intp]":
+        """The places in the row, of every `stride`-th, at which a block begins."""
+        import numpy as np
+
+        count = len(row) - self._width + 1
+        if count <= 0:
+            return np.empty(0, dtype=np.intp)
+        hashes = _hashes([row[start : start + count : stride] for start in range(self._width)])
+        likely = np.flatnonzero(self._some[hashes % _SLOTS])
+        nearest = np.searchsorted(self._hashes, hashes[likely]).clip(max=len(self._hashes) - 1)
+        places: NDArray[np.intp] = likely[self._hashes[nearest] == hashes[likely]] * stride
+        return places
+
+
+def _hashes(columns: "Sequence[NDArray[np.uint64]]") -> "NDArray[np.uint64]":
+    """A number for each row of the columns, by the multiplier of Knuth's generator MMIX."""
+    import numpy as np
+
+    hashes: NDArray[np.uint64] = np.zeros_like(columns[0])
+    for column in columns:
+        hashes = (hashes + column) * np.uint64(6364136223846793005)
+    # The low bits of a product depend on the low bits alone.
+    high: NDArray[np.uint64] = hashes >> np.uint64(20)
+    return high
 
 
 def _names_of(defined: Iterable[Signature]) -> set[str]:

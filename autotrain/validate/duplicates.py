@@ -22,7 +22,6 @@ from autotrain.validate.fingerprints import (
     digest,
     read,
     similarity,
-    text_shingles,
 )
 from autotrain.validate.tokens import without_values
 
@@ -30,8 +29,10 @@ THRESHOLD = 0.7
 # Long functions may be alike and do different things; words tell, which are then less alike than this.
 _LEAST_LIKENESS = 0.3
 _GROUP_HASHES = 128
+# Most heads of chains are then empty, and a look for a key that is not there ends at once.
+_HEADS_A_KEY = 2
 # Raised whenever a fingerprint of the same sample comes out otherwise.
-_VERSION = 1
+_VERSION = 2
 
 
 @dataclass(frozen=True)
@@ -97,7 +98,7 @@ class DuplicateIndex:
         return lambda row: self._kinds[row] == kind
 
     def _asked_alike(self, item: Fingerprint) -> Callable[[int], bool]:
-        hashes = array("I", item.words.hashes)
+        hashes = set(array("I", item.words.hashes))
         return lambda row: (
             self._kinds[row] == item.kind and similarity(hashes, self._words.hashes(row)) >= _LEAST_LIKENESS
         )
@@ -187,7 +188,7 @@ class SketchTable:
         self._hashes.frombytes(item.hashes)
         self._ends.append(len(self._hashes))
         self._keys.frombytes(item.keys)
-        if len(self._keys) > len(self._heads):
+        if len(self._keys) * _HEADS_A_KEY > len(self._heads):
             self._heads = array("I", bytes(4 * 4 * len(self._heads)))
             self._chains = array("I")
         self._chain()
@@ -202,10 +203,10 @@ class SketchTable:
 
     def candidates(self, item: Sketch) -> list[int]:
         """The places, in the order they came, of sketches that share a band with this one."""
-        keys, chains, mask = self._keys, self._chains, len(self._heads) - 1
+        keys, chains, heads, mask = self._keys, self._chains, self._heads, len(self._heads) - 1
         found = set()
         for band, key in enumerate(array("I", item.keys)):
-            entry = self._heads[key & mask]
+            entry = heads[key & mask]
             while entry:
                 entry -= 1
                 if keys[entry] == key and entry % BANDS == band:
@@ -215,9 +216,12 @@ class SketchTable:
 
     def nearest(self, item: Sketch, wanted: Callable[[int], bool]) -> tuple[int | None, float]:
         """The row of the most similar wanted candidate, the first among equals, and its similarity."""
-        hashes = array("I", item.hashes)
+        candidates = self.candidates(item)
+        if not candidates:
+            return None, 0.0
+        hashes = set(array("I", item.hashes))
         best: tuple[int | None, float] = (None, 0.0)
-        for place in self.candidates(item):
+        for place in candidates:
             if wanted(self._rows[place]):
                 score = similarity(hashes, self.hashes(place))
                 if score > best[1]:
@@ -237,7 +241,7 @@ class SketchTable:
         for target, part in zip(table.parts(), parts, strict=True):
             target.frombytes(part)
         size = len(table._heads)
-        while size < len(table._keys):
+        while size < len(table._keys) * _HEADS_A_KEY:
             size *= 4
         table._heads = array("I", bytes(4 * size))
         table._chain()
@@ -261,13 +265,19 @@ def near_duplicate_groups(samples: Sequence[Sample], threshold: float = THRESHOL
         reading = read(sample)
         first = first_with.setdefault(reading.question, index)
         if first == index:
-            shingles[index] = text_shingles(reading.question)
+            shingles[index] = _shingles(reading.question)
         groups.join(first, index)
         if sum(map(len, reading.answer)) >= FEWEST_SAME:
             code = digest(*(" ".join(without_values(chunk)) for chunk in reading.answer))
             groups.join(first_with.setdefault(code, index), index)
     _join_similar(shingles, threshold, groups)
     return [groups.first(index) for index in range(len(samples))]
+
+
+def _shingles(question: str) -> set[bytes]:
+    """The runs of five words; a shorter text is one."""
+    words = question.encode("utf-8", "surrogatepass").split()
+    return {b" ".join(words[start : start + SHINGLE_WORDS]) for start in range(max(len(words) - SHINGLE_WORDS + 1, 1))}
 
 
 def _join_similar(shingles: dict[int, set[bytes]], threshold: float, groups: "_Groups") -> None:

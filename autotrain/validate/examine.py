@@ -10,7 +10,7 @@ import os
 import signal
 import unicodedata
 from collections import deque
-from collections.abc import Callable, Generator, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
@@ -25,10 +25,12 @@ from autotrain.jsonl import BadLine, parse_line, to_line
 from autotrain.redact import redact
 from autotrain.sample import Sample, parse_sample
 from autotrain.validate.contamination import Benchmarks, Overlap
-from autotrain.validate.filters import Drop, first_drop, own_filters
-from autotrain.validate.fingerprints import Fingerprint, fingerprint, read
+from autotrain.validate.filters import Drop, first_drops, own_filters
+from autotrain.validate.fingerprints import Fingerprint, Reading, fingerprints, read
 from autotrain.validate.secrets import Scanner
 
+# What the scanner has not seen yet when it is dropped.
+UNSCANNED = ("schema", "length")
 LINES_A_CHUNK = 200
 BYTES_A_CHUNK = 2 << 20
 # Fewer lines are done sooner here than other processes have started.
@@ -73,7 +75,9 @@ def examine(lines: Iterable[Line], checks: Checks, key: bytes) -> Generator[Exam
     lines = iter(lines)
     first = list(islice(lines, LINES_ALONE))
     if len(first) < LINES_ALONE:
-        yield from _Examiner(checks, key)(first)
+        examiner = _Examiner(checks, key)
+        for chunk in _chunks(first):
+            yield from examiner(chunk)
         return
     _Examiner(checks, key)  # what it refuses is said here, not by every process
     workers = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
@@ -122,7 +126,7 @@ def _prepare(checks: Checks, key: bytes) -> None:
 
 
 def _examine_chunk(lines: list[Line]) -> list[Examined]:
-    return list(_examiner(lines))
+    return _examiner(lines)
 
 
 @cache
@@ -141,53 +145,98 @@ class _Examiner:
         self._benchmarks = checks.benchmarks
         self._key = key
 
-    def __call__(self, lines: Iterable[Line]) -> Iterator[Examined]:
-        for number, raw in lines:
-            yield self._examine(number, raw)
+    def __call__(self, lines: Sequence[Line]) -> list[Examined]:
+        """Step by step all lines together; one by one where that takes suspiciously long."""
+        if len(lines) > 1:
+            try:
+                with _at_most(SECONDS_A_LINE):
+                    return self._examine(lines)
+            except TimeoutError:
+                return [self._alone(line) for line in lines]
+        return [self._alone(line) for line in lines]
 
-    def _examine(self, number: int, raw: bytes | BadLine) -> Examined:
-        value = raw if isinstance(raw, BadLine) else parse_line(raw, number)
-        sample = value if isinstance(value, BadLine) else parse_sample(value, number)
-        if isinstance(sample, BadLine):
-            return self._rejected(number, None, Drop("schema", redact(sample.reason, 300)))
-        overlap: Overlap | None = None
+    def _alone(self, line: Line) -> Examined:
         try:
             with _at_most(SECONDS_A_LINE):
-                sample = tidy(sample)
-                drop = first_drop(sample, self._filters)
-                if drop is None:
-                    reading = read(sample)
-                    marks = fingerprint(reading)
-                    overlap = next(filter(None, (one.find(reading) for one in self._benchmarks)), None)
+                return self._examine([line])[0]
         except TimeoutError:
             drop = Drop("secret", f"not examined within {SECONDS_A_LINE} s")
-        if overlap is not None:
-            drop = Drop("contaminated", f"{overlap.problem}: {overlap.detail}")
-        if drop is not None:
-            return self._rejected(number, sample, drop)._replace(overlap=overlap)
-        return Examined(number, sample.id, to_line(sample.to_json()), None, marks)
+            return Examined(line[0], None, rejected_line(line[0], None, drop), drop)
 
-    def _rejected(self, number: int, sample: Sample | None, drop: Drop) -> Examined:
-        """A dropped line: its text only where the scanner finds nothing in it, else a digest of it."""
-        if sample is None:
-            return Examined(number, None, rejected_line(number, None, drop), drop)
-        name = sample.id if self._problem(sample.id) is None else None
-        withheld = drop.detail if drop.reason in ("secret", "pii") else self._problem(sample)
+    def _examine(self, lines: Sequence[Line]) -> list[Examined]:
+        parsed = [(number, _parsed(number, raw)) for number, raw in lines]
+        verdicts = iter(self._judge([sample for _, sample in parsed if isinstance(sample, Sample)]))
+        return [
+            self._written(number, sample, next(verdicts)) if isinstance(sample, Sample) else _bad(number, sample.reason)
+            for number, sample in parsed
+        ]
+
+    def _judge(self, samples: Sequence[Sample]) -> list["_Verdict"]:
+        verdicts = [_Verdict(drop) for drop in first_drops(samples, self._filters)]
+        kept = [place for place, verdict in enumerate(verdicts) if verdict.drop is None]
+        readings = [read(samples[place]) for place in kept]
+        for place, marks, overlap in zip(kept, fingerprints(readings), self._overlaps(readings), strict=True):
+            if overlap is None:
+                verdicts[place] = _Verdict(None, marks=marks)
+            else:
+                drop = Drop("contaminated", f"{overlap.problem}: {overlap.detail}")
+                verdicts[place] = _Verdict(drop, overlap=overlap)
+        # Those that went before they were scanned are shown only if they pass that, too.
+        unscanned = [place for place, (drop, *_) in enumerate(verdicts) if drop and drop.reason in UNSCANNED]
+        hits = self._scanner.scan_samples([samples[place] for place in unscanned])
+        for place, hit in zip(unscanned, hits, strict=True):
+            if hit is not None:
+                verdicts[place] = verdicts[place]._replace(withheld=hit.rule)
+        return verdicts
+
+    def _overlaps(self, readings: Sequence[Reading]) -> list[Overlap | None]:
+        found: list[Overlap | None] = [None] * len(readings)
+        for benchmarks in self._benchmarks:
+            found = [known or new for known, new in zip(found, benchmarks.find(readings), strict=True)]
+        return found
+
+    def _written(self, number: int, sample: Sample, verdict: "_Verdict") -> Examined:
+        """As a line for one of the two files: a dropped one with its text only if nothing was found in that."""
+        line = to_line(sample.to_json())
+        drop, withheld = verdict.drop, verdict.withheld
+        if drop is None:
+            return Examined(number, sample.id, line, None, verdict.marks)
+        if drop.reason in ("secret", "pii"):
+            withheld = drop.detail
         if withheld is None:
-            return Examined(number, name, rejected_line(number, name, drop, to_line(sample.to_json())), drop)
-        digest = hmac.new(self._key, to_line(sample.to_json()).encode(), "sha256").hexdigest()[:16]
+            shown = rejected_line(number, sample.id, drop, line)
+            return Examined(number, sample.id, shown, drop, None, verdict.overlap)
+        name = sample.id if self._is_clean(sample.id) else None
+        digest = hmac.new(self._key, line.encode(), "sha256").hexdigest()[:16]
         return Examined(number, name, rejected_line(number, name, drop, withheld=withheld, digest=digest), drop)
 
-    def _problem(self, what: Sample | str) -> str | None:
-        """What the scanner says against showing it."""
+    def _is_clean(self, text: str) -> bool:
         try:
-            with _at_most(SECONDS_A_LINE):
-                if isinstance(what, str):
-                    return self._scanner.scan(what)
-                hit = self._scanner.scan_sample(what)
-                return hit.rule if hit is not None else None
-        except Exception as error:
-            return f"scanner failed: {type(error).__name__}"
+            return self._scanner.scan(text) is None
+        except Exception:
+            return False
+
+
+class _Verdict(NamedTuple):
+    """What becomes of a sample: `withheld` is the rule for which its text is not shown."""
+
+    drop: Drop | None
+    marks: Fingerprint | None = None
+    overlap: Overlap | None = None
+    withheld: str | None = None
+
+
+def _parsed(number: int, raw: bytes | BadLine) -> Sample | BadLine:
+    if isinstance(raw, BadLine):
+        return raw
+    value = parse_line(raw, number)
+    sample = value if isinstance(value, BadLine) else parse_sample(value, number)
+    return sample if isinstance(sample, BadLine) else tidy(sample, raw)
+
+
+def _bad(number: int, reason: str) -> Examined:
+    drop = Drop("schema", redact(reason, 300))
+    return Examined(number, None, rejected_line(number, None, drop), drop)
 
 
 def rejected_line(number: int, name: str | None, drop: Drop, sample: str = "", **more: str) -> str:
@@ -196,11 +245,12 @@ def rejected_line(number: int, name: str | None, drop: Drop, sample: str = "", *
     return f'{line[:-2]}, "sample": {sample.rstrip()}}}\n' if sample else line
 
 
-def tidy(sample: Sample) -> Sample:
-    """The sample with all its text in Unicode NFC and with LF line ends."""
-    text = to_line(sample.to_json())
-    if text.isascii() and "\\r" not in text:
-        return sample
+def tidy(sample: Sample, raw: bytes) -> Sample:
+    """The sample, read from the line `raw`, with all its text in Unicode NFC and with LF line ends."""
+    if b"\\r" not in raw and b"\\u" not in raw:
+        text = raw.decode("utf-8")
+        if text.isascii() or unicodedata.is_normalized("NFC", text):
+            return sample
     return Sample.model_validate(_tidy_text(sample.to_json()))
 
 

@@ -15,12 +15,12 @@ from typing import Any
 from autotrain.errors import AutotrainError
 from autotrain.files import replacing
 from autotrain.jsonl import read_lines
-from autotrain.redact import redact
+from autotrain.redact import plain
 from autotrain.sample import load_samples
 from autotrain.validate.duplicates import DuplicateIndex
 from autotrain.validate.examine import Checks, Examined, examine, rejected_line
 from autotrain.validate.filters import REASONS, Drop
-from autotrain.validate.fingerprints import fingerprint, read
+from autotrain.validate.fingerprints import fingerprints, read
 
 # Of these the details are few and worth counting.
 DETAILED = ("schema", "secret", "pii")
@@ -102,8 +102,9 @@ def validate_file(
 def index_of(clean: Path) -> DuplicateIndex:
     """What a file of clean samples is recognised by, where no index of it was saved."""
     index = DuplicateIndex()
-    for sample in load_samples(clean):
-        index.add(fingerprint(read(sample)), sample.id)
+    samples = load_samples(clean)
+    for sample, marks in zip(samples, fingerprints(list(map(read, samples))), strict=True):
+        index.add(marks, sample.id)
     return index
 
 
@@ -113,5 +114,6 @@ def _repeated(line: Examined, indexes: Sequence[DuplicateIndex]) -> Drop | None:
         match = index.find(line.fingerprint)
         if match is not None:
             how = "asks the same as" if match.how == "exact" else f"{match.similarity:.0%} of its {match.how} like"
-            return Drop("duplicate", redact(f"{how} {match.id}", 300))
+            # What is kept was scanned, its id too.
+            return Drop("duplicate", plain(f"{how} {match.id}", 300))
     return None

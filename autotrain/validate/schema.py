@@ -96,6 +96,8 @@ def _json_problem(sample: Sample) -> str | None:
 
 def _is_stub(tree: ast.Module) -> bool:
     """No statement at all, or functions that all do nothing; abstract methods and overloads may."""
+    if any(isinstance(node, ast.FunctionDef) and not _does_nothing(node.body[-1]) for node in tree.body):
+        return False  # true of nearly every answer, and told without a look at every node
     functions = (node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef))
     found = False
     for function in functions:
@@ -127,17 +129,14 @@ def _written_tests_problem(sample: Sample) -> str | None:
     if not reference.body:
         return "the input is no code to test"
     mutants = (sample.metadata.model_extra or {}).get("mutants", [])
-    if not isinstance(mutants, list) or not all(
-        isinstance(mutant, str) and isinstance(parse_python(mutant), ast.Module) for mutant in mutants
-    ):
-        return "mutants is no list of code that parses"
-    problem = _tests_problem(code, sample.metadata.entry_point)
-    if problem is not None:
-        return problem
+    # The gate leaves out those that do not parse.
+    if not isinstance(mutants, list) or not all(isinstance(mutant, str) for mutant in mutants):
+        return "mutants is no list of code"
     entry_point = sample.metadata.entry_point
-    if entry_point and binds(code, entry_point.split(".")[0]):
+    problem = _tests_problem(code, entry_point)
+    if problem is None and entry_point and binds(code, entry_point.split(".")[0]):
         return "the tests redefine the entry point"
-    return None
+    return problem
 
 
 def _edits_problem(sample: Sample) -> str | None:
@@ -183,6 +182,9 @@ def _walk(tree: ast.Module) -> Iterator[ast.AST]:
 def _calls(tree: ast.Module, name: str) -> bool:
     """Whether `name` is called or handed to a call, as in `map(name, …)` or `check(name)`."""
     for call in _walk(tree):
+        match call:
+            case ast.Assert(test=ast.Compare(left=ast.Call(func=ast.Name(id=called)))) if called == name:
+                return True
         if isinstance(call, ast.Call):
             handed = [call.func, *call.args, *(keyword.value for keyword in call.keywords)]
             if any(_names(node) == name for node in handed):

@@ -8,7 +8,7 @@ that code builds step by step, or that were encoded twice.
 import json
 import os
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -19,6 +19,8 @@ from autotrain.sample import Sample
 from autotrain.shapes import find_secrets
 from autotrain.validate.canaries import canaries, plain_canary
 from autotrain.validate.pii import find_pii
+
+TEXTS_A_SCAN = 25
 
 
 @dataclass(frozen=True)
@@ -60,29 +62,30 @@ class Scanner:
         hit = self._hit(text)
         return hit.rule if hit else None
 
-    def scan_sample(self, sample: Sample) -> Hit | None:
-        """What is found in any string of `sample`, or None. Raises nothing: a scan that fails is a hit."""
-        try:
-            return self._hit(text_of(sample))
-        except Exception as error:
-            return _failed(error)
-
     def scan_samples(self, samples: Sequence[Sample]) -> list[Hit | None]:
-        """`scan_sample` of each, at a lower price: the engine sees clean samples together."""
+        """What is found in any string of each sample, or None. Raises nothing: a scan that fails is a hit."""
         texts = [text_of(sample) for sample in samples]
-        try:
-            together = self._engine_rule("\n\n\n".join(texts), time.monotonic() + self._timeout)
-        except Exception:
-            together = "unknown"
-        if together is not None:
-            return [self.scan_sample(sample) for sample in samples]
         hits: list[Hit | None] = []
-        for text in texts:
-            try:
-                hits.append(self._hit(text, seen_by_engine=True))
-            except Exception as error:
-                hits.append(_failed(error))
+        for start in range(0, len(texts), TEXTS_A_SCAN):
+            part = texts[start : start + TEXTS_A_SCAN]
+            clean = self._engine_finds_nothing(part)
+            hits += [self._try(text, clean) for text in part]
         return hits
+
+    def _engine_finds_nothing(self, texts: Sequence[str]) -> bool:
+        """Whether the engine has seen these texts as one and found nothing, which is half the price."""
+        if len(texts) < 2:
+            return False
+        try:
+            return self._engine_rule("\n\n\n".join(texts), time.monotonic() + self._timeout) is None
+        except Exception:
+            return False  # each is asked alone then, and says what is wrong
+
+    def _try(self, text: str, seen_by_engine: bool) -> Hit | None:
+        try:
+            return self._hit(text, seen_by_engine)
+        except Exception as error:
+            return Hit(f"scanner failed: {type(error).__name__}", "secret")
 
     def _hit(self, text: str, seen_by_engine: bool = False) -> Hit | None:
         deadline = time.monotonic() + self._timeout
@@ -120,32 +123,29 @@ class Scanner:
             )
 
 
-def _failed(error: Exception) -> Hit:
-    return Hit(f"scanner failed: {type(error).__name__}", "secret")
-
-
 def text_of(sample: Sample) -> str:
     """Every string of the sample, keys and the insides of JSON answers too, as one text to scan."""
-    return "\n\n".join(_strings(sample.to_json()))
+    found: list[str] = []
+    _collect(sample.to_json(), "", found)
+    return "\n\n".join(found)
 
 
-def _strings(value: Any, key: str = "") -> Iterator[str]:
-    if isinstance(value, dict):
+def _collect(value: Any, key: str, found: list[str]) -> None:
+    if isinstance(value, str):
+        # With its key, so that {"api_key": "…"} reads as the assignment that it is.
+        found.append(f'{key} = "{value}"' if key and "\n" not in value else value)
+        if value.lstrip().startswith(("{", "[")):
+            _collect(_as_json(value), "", found)
+    elif isinstance(value, dict):
         for name, item in value.items():
-            yield from _strings(item, str(name))
-        yield " ".join(str(name) for name in value)
+            _collect(item, str(name), found)
+        found.append(" ".join(map(str, value)))
     elif isinstance(value, list):
         for item in value:
-            yield from _strings(item, key)
-    elif isinstance(value, str):
-        # With its key, so that {"api_key": "…"} reads as the assignment that it is.
-        yield f'{key} = "{value}"' if key and "\n" not in value else value
-        yield from _strings(_as_json(value))
+            _collect(item, key, found)
 
 
 def _as_json(text: str) -> Any:
-    if not text.lstrip().startswith(("{", "[")):
-        return None
     try:
         return json.loads(text)
     except (ValueError, RecursionError):

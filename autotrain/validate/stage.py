@@ -11,6 +11,7 @@ from autotrain.files import replace_text
 from autotrain.run.paths import RunPaths
 from autotrain.run.stage import Done, Stage, required
 from autotrain.sample import Sample, load_samples
+from autotrain.train.models import tokenizer_file
 from autotrain.validate.contamination import Benchmarks
 from autotrain.validate.duplicates import DuplicateIndex
 from autotrain.validate.examine import Checks
@@ -82,7 +83,13 @@ def _filter(
     held_out: Sequence[Sample],
 ) -> str:
     settings = stage.settings
-    checks = Checks(settings.max_sample_chars, settings.drop_pii, _benchmarks(settings, held_out))
+    checks = Checks(
+        settings.max_sample_chars,
+        settings.drop_pii,
+        _benchmarks(settings, held_out),
+        tokenizer_file(settings.base_model),
+        settings.seq_len,
+    )
     earlier = [*earlier, *_others(settings)]
     counted: dict[str, int] = {}
 

@@ -7,11 +7,11 @@ for code with mistakes in it. Indentation does not count.
 import keyword
 import re
 from collections.abc import Iterator
-from itertools import count
 
 _TOKEN = re.compile(
     r"""[^\W\d]\w*\b(?!["'])
-    |[()[\],.]
+    |[()[\],]
+    |\.[ \t]*[^\W\d]\w*
     |\n\s*
     |\#[^\n]*|\\\n
     |[rbufRBUF]{0,2}(?:\"\"\"(?:\\.|[^\\])*?\"\"\"|'''(?:\\.|[^\\])*?'''|"(?:\\.|[^"\\\n])*"|'(?:\\.|[^'\\\n])*')
@@ -44,35 +44,61 @@ _KINDS_AND_NAMES = {**_KINDS, "$": "$"}
 Line = list[str]
 
 
+class _Words(dict[str, str]):
+    """What each token of a chunk reads as: names that are new are numbered, whatever is no name stays."""
+
+    names = 0
+
+    def __missing__(self, token: str) -> str:
+        first = token[0]
+        if token[-1] in "\"'":
+            word = _content(token)
+        elif first.isalpha() or first == "_":
+            # The keyword of an argument belongs to what is called, and exceptions mean something.
+            if token in _KEYWORDS or token.endswith(("=", "Error", "Exception", "StopIteration")):
+                word = token
+            else:
+                word = f"${self.names}"
+                self.names += 1
+        else:
+            word = token
+        self[token] = word
+        return word
+
+
 def code_chunks(code: str) -> list[list[str]]:
     """The normalised words of each top-level function and class; what stands before the first is a chunk too.
 
     Names that the chunk makes are numbered by first use, so that a chunk reads the same wherever it stands.
     Literals keep their values, f-strings do not. Docstrings, comments, annotations and imports are left out.
+    An attribute is one word with its dot, the keyword of an argument one with its equals sign.
     """
     chunks: list[list[str]] = []
-    known: dict[str, str] = {}
-    numbers = count()
+    words = _Words()
     decorated = False
     for top, line in _lines(code):
         first = line[0]
         if first in ("import", "from") or (len(line) == 1 and _is_string(first)):
             continue
-        if not chunks or (top and first in ("def", "class", "async", "@") and not decorated):
+        if not chunks or (top and first in _OPENING and not decorated):
             chunks.append([])
-            known, numbers = dict(_KNOWN), count()
+            words = _Words(_KNOWN)
         # A decorator belongs to what stands below it.
         decorated = first == "@" if top else decorated
-        if "def" in line[:2]:
+        if first == "def" or (first == "async" and line[1:2] == ["def"]):
             header, line = _split_header(line)
+            line = _with_keywords(line)
             # A parameter may have a builtin's name.
             for name in _BUILTINS.intersection(header):
-                known.pop(name, None)
-            chunks[-1] += _numbered(header, known, numbers)
+                words.pop(name, None)
+            chunks[-1] += map(words.__getitem__, header)
         elif len(line) > 2 and line[1] == ":" and _is_name(first):
             line = [first, *line[line.index("=") :]] if "=" in line else [first]
-        chunks[-1] += _numbered(line, known, numbers)
+        chunks[-1] += map(words.__getitem__, line)
     return [chunk for chunk in chunks if chunk]
+
+
+_OPENING = frozenset({"def", "class", "async", "@"})
 
 
 def without_values(chunk: list[str]) -> list[str]:
@@ -98,6 +124,8 @@ def _lines(code: str) -> Iterator[tuple[bool, Line]]:
                 if line:
                     yield top, line
                 line, depth, top = [], 0, token[-1] == "\n"
+        elif token == "=" and depth > 0 and line[0] not in ("def", "async") and _is_name(line[-1]):
+            line[-1] += "="
         elif token[0] not in "#\\;":
             line.append(token)
     if line:
@@ -121,38 +149,17 @@ def _split_header(line: Line) -> tuple[Line, Line]:
     return header, []
 
 
-def _numbered(line: Line, known: dict[str, str], numbers: Iterator[int]) -> Line:
-    """The line with its names as `known` has them; new ones are numbered and join it."""
-    header = "def" in line[:2]
+def _with_keywords(line: Line) -> Line:
+    """The line with the keywords of arguments told apart, where `_lines` left that open: the body beside a `def`."""
     words: Line = []
-    before, depth = "", 0
-    for place, token in enumerate(line):
-        word = known.get(token)
-        if before == ".":
-            words.append(token)
-        elif word is None:
-            # The keyword of an argument belongs to what is called.
-            if depth and not header and _is_name(token) and line[place + 1 : place + 2] == ["="]:
-                word = token
-            else:
-                word = known[token] = _first_seen(token, numbers)
-            words.append(word)
+    depth = 0
+    for token in line:
+        depth += _DEPTH.get(token, 0)
+        if token == "=" and depth > 0 and _is_name(words[-1]):
+            words[-1] += "="
         else:
-            if token in _DEPTH:
-                depth += _DEPTH[token]
-            elif token == "=" and depth and not header:
-                words[-1] = before
-            words.append(word)
-        before = token
+            words.append(token)
     return words
-
-
-def _first_seen(token: str, numbers: Iterator[int]) -> str:
-    if token[-1] in "\"'":
-        return _content(token)
-    if not _is_name(token) or token.endswith(("Error", "Exception", "StopIteration")):
-        return token
-    return f"${next(numbers)}"
 
 
 def _is_name(token: str) -> bool:

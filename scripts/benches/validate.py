@@ -3,6 +3,7 @@
 import argparse
 import gc
 import json
+import multiprocessing
 import os
 import subprocess
 import time
@@ -17,8 +18,9 @@ from autotrain.jsonl import parse_line, to_line, write_jsonl
 from autotrain.sample import Sample, parse_sample
 from autotrain.validate.contamination import Benchmarks
 from autotrain.validate.duplicates import DuplicateIndex
-from autotrain.validate.filters import check_schema, length_filter
-from autotrain.validate.fingerprints import fingerprint, normalised_text, read
+from autotrain.validate.examine import LINES_A_CHUNK
+from autotrain.validate.filters import length_filter, schema_filter, secret_filter
+from autotrain.validate.fingerprints import Fingerprint, fingerprints, normalised_text, read
 from autotrain.validate.problems import read_human_eval
 from autotrain.validate.secrets import Scanner, text_of
 from benches.table import Cell, Measurement
@@ -59,7 +61,7 @@ def measure(options: argparse.Namespace) -> Measurement:
     notes = [
         f"{report['kept']} of {report['read']} kept; dropped: {dropped or 'none'}.",
         "The whole stage: wall-clock time of the process and all it starts, memory of all of them together. "
-        "Parts and peers: processor time in one process.",
+        "Parts and peers: processor time and memory above the start, each in a process of its own.",
     ]
     if options.peer_python is None:
         notes.append("Peers were not measured: --peer-python PATH names an interpreter that has them.")
@@ -81,34 +83,59 @@ def _whole_stage(folder: Path, samples: int) -> dict[str, Cell]:
 
 def _parts(samples: Sequence[Sample]) -> list[dict[str, Cell]]:
     lines = [to_line(one.to_json()).encode() for one in samples]
-    scanner, benchmarks = Scanner(), Benchmarks(read_human_eval())
-    readings = [read(one) for one in samples]
-    prints = [fingerprint(reading) for reading in readings]
+    readings = list(map(read, samples))
+    prints = fingerprints(readings)
+    parts: dict[str, tuple[Callable[[], Callable[[Any], object]], Sequence[Any]]] = {
+        "read a line": (lambda: _each(lambda line: parse_sample(parse_line(line, 1), 1)), lines),  # type: ignore[arg-type]
+        "length": (lambda: length_filter(20_000), samples),
+        "schema": (lambda: schema_filter, samples),
+        "secrets": (lambda: secret_filter(Scanner()), samples),
+        "take apart": (lambda: _each(read), samples),
+        "fingerprint": (lambda: fingerprints, readings),
+        "contamination": (lambda: Benchmarks(read_human_eval()).find, readings),
+        "duplicates": (_remember, prints),
+    }
+    return [_row("autotrain", what, len(items), *_alone(make, items)) for what, (make, items) in parts.items()]
+
+
+def _each(work: Callable[[Any], object]) -> Callable[[Any], object]:
+    return lambda items: [work(item) for item in items]
+
+
+def _remember() -> Callable[[Any], object]:
     index = DuplicateIndex()
 
-    def remember(number: int) -> None:
-        if index.find(prints[number]) is None:
-            index.add(prints[number], samples[number].id)
+    def remember(prints: Sequence[Fingerprint]) -> None:
+        for one in prints:
+            if index.find(one) is None:
+                index.add(one, "some")
 
-    parts: dict[str, tuple[Callable[[Any], object], Sequence[Any]]] = {
-        "read a line": (lambda line: parse_sample(parse_line(line, 1), 1), lines),  # type: ignore[arg-type]
-        "length": (length_filter(20_000), samples),
-        "schema": (check_schema, samples),
-        "secrets": (scanner.scan_sample, samples),
-        "take apart": (read, samples),
-        "fingerprint": (fingerprint, readings),
-        "contamination": (benchmarks.find, readings),
-        "duplicates": (remember, range(len(prints))),
-    }
-    rows = []
-    gc.disable()  # as in the processes of the stage
-    for what, (work, items) in parts.items():
+    return remember
+
+
+def _alone(make: Callable[[], Callable[[Any], object]], items: Sequence[Any]) -> tuple[float, str]:
+    """Seconds of processor time and peak memory, in MiB above the start, of the work in a process of its own."""
+    receiver, sender = multiprocessing.Pipe(duplex=False)
+
+    def measure() -> None:
+        gc.disable()  # as in the processes of the stage, but for some cycles
+        before = _memory("VmRSS")
+        work = make()
         started = time.process_time()
-        for item in items:
-            work(item)
-        rows.append(_row("autotrain", what, len(items), max(time.process_time() - started, 1e-6)))
-    gc.enable()
-    return rows
+        for start in range(0, len(items), LINES_A_CHUNK):
+            work(items[start : start + LINES_A_CHUNK])
+        sender.send((max(time.process_time() - started, 1e-6), _memory("VmHWM") - before))
+
+    child = multiprocessing.get_context("fork").Process(target=measure)
+    child.start()
+    seconds, kibibytes = receiver.recv()
+    child.join()
+    return seconds, f"{kibibytes / 1024:.0f}"
+
+
+def _memory(field: str) -> int:
+    status = Path("/proc/self/status").read_text(encoding="utf-8")
+    return next(int(line.split()[1]) for line in status.splitlines() if line.startswith(field))
 
 
 def _peers(python: Path, folder: Path, samples: Sequence[Sample]) -> list[dict[str, Cell]]:
@@ -117,4 +144,4 @@ def _peers(python: Path, folder: Path, samples: Sequence[Sample]) -> list[dict[s
     done = subprocess.run([str(python), str(PEERS), str(given)], capture_output=True, text=True, check=False)
     if done.returncode != 0:
         raise AutotrainError(f"{python} {PEERS.name} ended with status {done.returncode}: {done.stderr[-300:]}")
-    return [_row(who, what, len(samples), seconds) for who, what, seconds in json.loads(done.stdout)]
+    return [_row(who, what, len(samples), taken, f"{peak:.0f}") for who, what, taken, peak in json.loads(done.stdout)]

@@ -1,6 +1,7 @@
 """Started by validate.py with an interpreter that has them: detect-secrets and datasketch on the texts of a file."""
 
 import json
+import resource
 import sys
 import time
 
@@ -16,13 +17,13 @@ def main(path: str) -> None:
     with open(path, encoding="utf-8") as stream:
         texts = json.load(stream)
     rows = []
-    started = time.process_time()
+    started, before = time.process_time(), peak()
     with default_settings():
         for text, _ in texts:
             for line in text.splitlines():
                 list(scan_line(line))
-    rows.append(["detect-secrets", "secrets", time.process_time() - started])
-    started = time.process_time()
+    rows.append(["detect-secrets", "secrets", time.process_time() - started, peak() - before])
+    started, before = time.process_time(), peak()
     index = MinHashLSH(threshold=0.7, num_perm=64)
     for number, (_, question) in enumerate(texts):
         words = question.split()
@@ -31,8 +32,13 @@ def main(path: str) -> None:
             sketch.update(" ".join(words[start : start + SHINGLE_WORDS]).encode())
         index.query(sketch)
         index.insert(number, sketch)
-    rows.append(["datasketch", "near-duplicates of the question", time.process_time() - started])
+    rows.append(["datasketch", "near-duplicates of the question", time.process_time() - started, peak() - before])
     print(json.dumps(rows))
+
+
+def peak() -> float:
+    """The most memory this process has had, in MiB."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
 if __name__ == "__main__":
