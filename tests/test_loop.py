@@ -427,6 +427,7 @@ def test_a_detached_loop_lives_on_is_steered_and_is_resumed_detached(checkout: C
         while checkout.state["status"] != "completed":
             assert time.monotonic() < deadline + 120
             time.sleep(0.05)
+        loop.wait(60)  # it still says its summary
     finally:
         if loop.is_running():
             loop.kill()
