@@ -34,6 +34,7 @@ _WITHOUT_A_GPU: dict[str, Any] = {
     "grad_accum": 1,
     "lora_r": 16,
     "lr": 1.5e-3,
+    "early_stop": 0,
     "replay_ratio": 0.25,
     "run_unit_tests": True,
     "eval_batch_size": 32,
@@ -155,6 +156,11 @@ class Settings(BaseSettings):
     min_test_strength: float = _setting(
         0.5, "least share of small planted bugs that a sample's tests have to find, when they are run", ge=0, le=1
     )
+    early_stop: int = _setting(
+        3, "looks at the validation loss without a better one after which training ends; 0: it never does", ge=0, le=100
+    )
+    checkpoint_minutes: float = _setting(10.0, "most minutes between two checkpoints of a training", gt=0, le=1440)
+    checkpoints_kept: int = _setting(2, "checkpoints kept while training", ge=1, le=100)
     replay_ratio: float = _setting(
         0.5, "samples of earlier rounds mixed into a round's training, per new sample", ge=0, le=10
     )

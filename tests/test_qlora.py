@@ -1,7 +1,7 @@
 """Training on a tiny model: what is promised about steps, masks, stopping and files holds."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,9 +9,9 @@ import pytest
 from tiny_model import build_model
 
 from autotrain.config import Settings
-from autotrain.errors import Refused, StopRequested
+from autotrain.errors import AutotrainError, Refused, StopRequested
 from autotrain.sample import Sample, in_fence
-from autotrain.train.qlora import Step, discard_torn_checkpoints, plan_steps, reading_order, train_adapter
+from autotrain.train.qlora import Step, plan_steps, train_adapter
 
 
 @pytest.fixture(scope="module")
@@ -53,6 +53,8 @@ def train(
     *,
     check_control: Callable[[], None] = lambda: None,
     start_from: Path | None = None,
+    on_less_memory: Callable[[int], None] = lambda budget: None,
+    val: Sequence[Sample] = (),
     **changes: Any,
 ) -> tuple[Any, list[Step]]:
     steps: list[Step] = []
@@ -64,6 +66,8 @@ def train(
         start_from=start_from,
         on_step=steps.append,
         check_control=check_control,
+        on_less_memory=on_less_memory,
+        val=val,
     )
     return trained, steps
 
@@ -129,17 +133,6 @@ def test_a_later_round_goes_on_from_an_adapter(base: Path, tmp_path: Path) -> No
     assert second[0].loss < first[0].loss - 0.1
 
 
-def test_torn_checkpoints_are_discarded(tmp_path: Path) -> None:
-    whole, torn = tmp_path / "checkpoint-10", tmp_path / "checkpoint-20"
-    whole.mkdir()
-    torn.mkdir()
-    (whole / "trainer_state.json").write_text("{}")
-    (torn / "optimizer.pt").write_text("half")
-    discard_torn_checkpoints(tmp_path)
-    assert whole.exists()
-    assert not torn.exists()
-
-
 @pytest.mark.parametrize(
     ("samples", "train_steps", "max_epochs", "steps", "bound"),
     [(50, 500, 3.0, 19, "MAX_EPOCHS"), (5000, 500, 3.0, 500, "TRAIN_STEPS"), (1, 500, 0.1, 1, "MAX_EPOCHS")],
@@ -151,16 +144,62 @@ def test_the_plan_says_which_bound_holds(
     assert (plan.steps, plan.bound) == (steps, bound)
 
 
-def test_every_sample_is_read_once_an_epoch_with_its_likes() -> None:
-    lengths = [10 * (index % 20 + 1) for index in range(160)]
-    order = reading_order(lengths, 40, Settings(batch_size=8, grad_accum=1))
-    assert sorted(order[:160]) == sorted(order[160:]) == list(range(160))
-    assert order[:160] != order[160:]
-    padded = sum(8 * max(lengths[index] for index in order[start : start + 8]) for start in range(0, 160, 8))
-    assert padded < 1.2 * sum(lengths)
-
-
 def test_adapter_config_names_the_base_it_loads_with(base: Path, tmp_path: Path) -> None:
     train(base, tmp_path, train_steps=1)
     config = json.loads((tmp_path / "adapter" / "adapter_config.json").read_text())
     assert config["base_model_name_or_path"] == str(base)
+
+
+def test_accumulation_changes_no_step(base: Path, tmp_path: Path) -> None:
+    """8 × 1 and 1 × 8 samples a step, of very different lengths: the loss is of all answer tokens alike."""
+    _, one = train(base, tmp_path / "one", quantization_bits=16, batch_size=1, grad_accum=8, seq_len=128, train_steps=6)
+    _, eight = train(base, tmp_path / "eight", quantization_bits=16, batch_size=8, grad_accum=1, train_steps=6)
+    assert [step.loss for step in one] == pytest.approx([step.loss for step in eight], abs=1e-4)
+
+
+def test_when_memory_does_not_suffice_the_steps_stay_the_same_in_smaller_pieces(
+    base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import torch
+    from transformers import LlamaModel
+
+    _, undisturbed = train(base, tmp_path / "one")
+    forward, room = LlamaModel.forward, 200
+
+    def short_of_memory(self: Any, *words: Any, **named: Any) -> Any:
+        if self.training and named["input_ids"].numel() > room:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return forward(self, *words, **named)
+
+    monkeypatch.setattr(LlamaModel, "forward", short_of_memory)
+    told: list[int] = []
+    trained, steps = train(base, tmp_path / "two", on_less_memory=told.append)
+    assert [step.loss for step in steps] == pytest.approx([step.loss for step in undisturbed], abs=1e-4)
+    assert told
+    assert told[-1] == trained.budget <= room < told[0] * 2
+    room = 20
+    with pytest.raises(AutotrainError, match=r"not even \d+ tokens \(1 samples\) fit at once.*SEQ_LEN"):
+        train(base, tmp_path / "three")
+    assert not (tmp_path / "three" / "adapter").exists()
+
+
+def test_training_ends_where_the_held_out_loss_no_longer_falls_and_keeps_the_best(base: Path, tmp_path: Path) -> None:
+    # The better the model knows the training answers, the less it expects this.
+    other = [sample.model_copy(update={"output": "QZXJ" * 9}) for sample in SAMPLES]
+    changes = {"train_steps": 60, "early_stop": 1}
+    trained, steps = train(base, tmp_path, val=other, **changes)
+    assert trained.bound == "EARLY_STOP"
+    assert trained.best_step < trained.steps == len(steps) < 60
+    last, _ = train(base, tmp_path / "last", val=other, **{**changes, "early_stop": 0})
+    assert last.steps == 60
+    assert trained.val_loss < last.val_loss
+
+
+def test_checkpoints_come_by_the_clock_and_at_most_so_many_stay(base: Path, tmp_path: Path) -> None:
+    seen: list[list[str]] = []
+
+    def look() -> None:
+        seen.append(sorted(path.parent.name for path in (tmp_path / "checkpoints").glob("*/contents.json")))
+
+    train(base, tmp_path, check_control=look, checkpoint_minutes=1e-6, checkpoints_kept=3, train_steps=8)
+    assert seen[-1] == ["checkpoint-5", "checkpoint-6", "checkpoint-7"]

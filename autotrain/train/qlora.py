@@ -1,26 +1,29 @@
 """QLoRA with TRL's SFTTrainer, PEFT and bitsandbytes."""
 
 import math
-import random
+import os
 import time
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from autotrain.config import Settings
-from autotrain.errors import Refused, StopRequested
+from autotrain.errors import AutotrainError, Refused, StopRequested
 from autotrain.sample import Sample
+from autotrain.train.batches import dataset_of, in_one_row, in_pieces, keeps_apart, reading_order
+from autotrain.train.checkpoints import newest_whole, prune, seal
 from autotrain.train.models import compute_dtype, load_base, load_tokenizer, pick_device, quiet_libraries, resolve_base
 from autotrain.train.render import Rendered, render
 
 if TYPE_CHECKING:
-    from datasets import Dataset
     from transformers import PreTrainedTokenizerBase
 
 SECONDS_BETWEEN_LINES = 10.0
-CHECKPOINTS_KEPT = 2
-BATCHES_GROUPED = 16
+# Early stopping looks at this many held-out samples, so often in a training.
+SAMPLES_LOOKED_AT = 32
+LOOKS = 5
 
 
 @dataclass(frozen=True)
@@ -46,9 +49,14 @@ class Plan:
 
 @dataclass(frozen=True)
 class Trained:
-    """What a training did. Tokens count prompts and answers, padding left out; losses are per answer token."""
+    """What a training did. Tokens count prompts and answers, padding left out; losses are per answer token.
+
+    `budget` is how many tokens went through the model at once, in the end; `best_step` the step whose weights were
+    kept, where early stopping looked; `packed` whether samples shared rows.
+    """
 
     steps: int
+    best_step: int
     epochs: float
     bound: str
     samples: int
@@ -59,11 +67,15 @@ class Trained:
     seconds: float
     device: str
     dtype: str
+    packed: bool
+    budget: int
+    processes: int
+    peak_memory_mb: float | None
 
 
-def plan_steps(samples: int, settings: Settings) -> Plan:
+def plan_steps(samples: int, settings: Settings, processes: int = 1) -> Plan:
     """TRAIN_STEPS is a ceiling; MAX_EPOCHS bounds it too."""
-    a_step = settings.batch_size * settings.grad_accum
+    a_step = settings.batch_size * settings.grad_accum * processes
     by_epochs = max(1, math.ceil(settings.max_epochs * samples / a_step))
     steps = min(settings.train_steps, by_epochs)
     bound = "TRAIN_STEPS" if settings.train_steps <= by_epochs else "MAX_EPOCHS"
@@ -79,15 +91,17 @@ def train_adapter(
     start_from: Path | None,
     on_step: Callable[[Step], None],
     check_control: Callable[[], None],
+    on_less_memory: Callable[[int], None] = lambda budget: None,
     val: Sequence[Sample] = (),
 ) -> Trained:
     """Train an adapter on `samples` and save it with its tokenizer in `output`; measure its loss on `val`.
 
     Continues `start_from`'s adapter if given, and an interrupted training from its last whole
-    checkpoint in `checkpoints`. Raises Refused if no sample fits in SEQ_LEN, and whatever
-    `check_control` raises after a checkpoint was written.
+    checkpoint in `checkpoints`. `on_less_memory` is told when memory did not suffice, and how many tokens go through
+    the model at once from then on. Raises Refused if no sample fits in SEQ_LEN, AutotrainError if not even one fits
+    in memory, and whatever `check_control` raises after a checkpoint was written.
     """
-    from transformers.trainer_utils import get_last_checkpoint
+    import torch
 
     quiet_libraries()
     base = resolve_base(settings.base_model)
@@ -98,28 +112,39 @@ def train_adapter(
         raise Refused(
             f"none of the {len(samples)} samples fits in SEQ_LEN = {settings.seq_len} tokens; raise SEQ_LEN"
         )
-    plan = plan_steps(len(fitting), settings)
-    order = reading_order([len(item) for item in fitting], plan.steps, settings)
-    watcher = _watcher(on_step, check_control)
-    arguments = _arguments(settings, plan, checkpoints, device)
-    dataset = _dataset([fitting[index] for index in order])
-    trainer = _trainer(base, settings, device, start_from, tokenizer, dataset, arguments, watcher)
-    discard_torn_checkpoints(checkpoints)
-    started = time.monotonic()
-    result = trainer.train(
-        resume_from_checkpoint=get_last_checkpoint(str(checkpoints)) if checkpoints.is_dir() else None
+    val_fitting = _fitting(tokenizer, val, settings)
+    processes = process_count()
+    plan = plan_steps(len(fitting), settings, processes)
+    order = reading_order(len(fitting), plan.steps, settings, processes)
+    watcher = _watcher(on_step, check_control, settings, checkpoints)
+    stopping = settings.early_stop if val_fitting else 0
+    trainer = _trainer(
+        base,
+        settings,
+        device,
+        start_from,
+        tokenizer,
+        [fitting[index] for index in order],
+        val_fitting[:SAMPLES_LOOKED_AT] if stopping else [],
+        _arguments(settings, plan, checkpoints, device, stopping > 0),
+        watcher,
+        on_less_memory,
     )
+    started = time.monotonic()
+    last = newest_whole(checkpoints)
+    result = trainer.train(resume_from_checkpoint=None if last is None else str(last))
     if watcher.interruption is not None:
         raise watcher.interruption
-    val_fitting = _fitting(tokenizer, val, settings)
-    val_loss = trainer.evaluate(_dataset(val_fitting))["eval_loss"] if val_fitting else None
+    val_loss = trainer.evaluate(dataset_of(val_fitting))["eval_loss"] if val_fitting else None
     # Not trainer.save_model, which pickles its arguments into the adapter's folder.
-    trainer.accelerator.unwrap_model(trainer.model).save_pretrained(str(output))
-    tokenizer.save_pretrained(str(output))
+    if trainer.accelerator.is_main_process:
+        trainer.accelerator.unwrap_model(trainer.model).save_pretrained(str(output))
+        tokenizer.save_pretrained(str(output))
     return Trained(
         steps=int(result.global_step),
-        epochs=round(plan.epochs, 2),
-        bound=plan.bound,
+        best_step=int(trainer.state.best_global_step or result.global_step),
+        epochs=round(plan.epochs * result.global_step / plan.steps, 2),
+        bound=plan.bound if result.global_step == plan.steps else "EARLY_STOP",
         samples=len(fitting),
         too_long=len(samples) - len(fitting),
         tokens=int(trainer.state.num_input_tokens_seen),
@@ -128,7 +153,16 @@ def train_adapter(
         seconds=round(time.monotonic() - started, 1),
         device=device,
         dtype=str(compute_dtype(device)).removeprefix("torch."),
+        packed=trainer.packed,
+        budget=trainer.budget,
+        processes=processes,
+        peak_memory_mb=round(torch.cuda.max_memory_allocated() / 2**20, 1) if device == "cuda" else None,
     )
+
+
+def process_count() -> int:
+    """How many processes train together, by what the launcher of this one says."""
+    return int(os.environ.get("WORLD_SIZE", "1"))
 
 
 def _trainer(
@@ -137,27 +171,31 @@ def _trainer(
     device: str,
     start_from: Path | None,
     tokenizer: "PreTrainedTokenizerBase",
-    dataset: "Dataset",
+    rendered: Sequence[Rendered],
+    looked_at: Sequence[Rendered],
     arguments: Any,
     watcher: Any,
+    on_less_memory: Callable[[int], None],
 ) -> Any:
     """The base model with its adapter, new or continued, in TRL's trainer."""
     import torch
     from peft import PeftModel
-    from transformers import PrinterCallback
-    from trl import SFTTrainer
+    from transformers import EarlyStoppingCallback, PrinterCallback
 
     model: Any = load_base(base, settings, device, settings.quantization_bits)
     model.config.use_cache = False
+    packed = keeps_apart(model)
     if start_from is not None:
         model = PeftModel.from_pretrained(model, str(start_from), is_trainable=True)
-    trainer = SFTTrainer(
+    trainer = _step_trainer(settings.batch_size * settings.seq_len, packed, on_less_memory)(
         model=model,
         args=arguments,
-        train_dataset=dataset,
+        train_dataset=dataset_of(rendered),
+        eval_dataset=dataset_of(looked_at) if looked_at else None,
+        data_collator=in_one_row,
         processing_class=tokenizer,
         peft_config=None if start_from is not None else lora(settings),
-        callbacks=[watcher],
+        callbacks=[watcher, *([EarlyStoppingCallback(settings.early_stop)] if looked_at else [])],
     )
     trainer.remove_callback(PrinterCallback)
     # TRL turns a quantized model's adapter to bf16, which neither a CPU nor an older card computes well.
@@ -165,6 +203,63 @@ def _trainer(
         if parameter.requires_grad:
             parameter.data = parameter.data.to(torch.float32)
     return trainer
+
+
+def _step_trainer(most_tokens: int, packs: bool, on_less_memory: Callable[[int], None]) -> Any:
+    import torch
+    from trl import SFTTrainer
+
+    class StepTrainer(SFTTrainer):
+        """One batch holds all samples of an optimizer step; it goes through the model in pieces that fit."""
+
+        budget = most_tokens
+        packed = packs
+
+        def training_step(self, model: Any, inputs: Any, num_items_in_batch: Any = None) -> Any:
+            while True:
+                pieces = in_pieces(inputs, self.budget, self.packed)
+                try:
+                    return self._all_pieces(model, pieces, num_items_in_batch)
+                except torch.OutOfMemoryError:
+                    pass  # what the frames below hold is only free once this block is left
+                model.zero_grad(set_to_none=True)
+                if torch.cuda.is_available():
+                    torch.cuda.empty_cache()
+                self.budget = self._smaller(pieces)
+                on_less_memory(self.budget)
+
+        def _all_pieces(self, model: Any, pieces: Any, num_items: Any) -> Any:
+            total: Any = 0
+            for number, piece in enumerate(pieces, start=1):
+                # Several processes exchange gradients once a step.
+                alone = number < len(pieces) and self.accelerator.num_processes > 1
+                with self.accelerator.no_sync(model) if alone else nullcontext():
+                    total = total + super().training_step(model, piece, num_items)
+            return total
+
+        def _smaller(self, pieces: Any) -> int:
+            """A budget that divides the largest piece. Raises AutotrainError where that is one sample."""
+            largest = max(pieces, key=lambda piece: piece["input_ids"].numel())
+            tokens = largest["input_ids"].numel()
+            count = len(largest["input_ids"]) if not self.packed else int((largest["position_ids"] == 0).sum())
+            if count == 1 or self.accelerator.num_processes > 1:
+                raise AutotrainError(
+                    f"out of memory: not even {tokens} tokens ({count} samples) fit at once. What helps most: a lower "
+                    "SEQ_LEN (longer samples are then left out), a lower LORA_R, QUANTIZATION_BITS=4, or a smaller "
+                    "BASE_MODEL; and other programs on the card take memory too"
+                )
+            return min(self.budget, tokens) // 2
+
+        def prediction_step(self, model: Any, inputs: Any, prediction_loss_only: bool, ignore_keys: Any = None) -> Any:
+            total: Any = 0
+            with torch.no_grad():
+                answers = int((inputs["labels"] != -100).sum())
+                for piece in in_pieces(inputs, self.budget, self.packed):
+                    share = int((piece["labels"] != -100).sum()) / max(answers, 1)
+                    total = total + share * super().prediction_step(model, piece, True, ignore_keys)[0]
+            return total, None, None
+
+    return StepTrainer
 
 
 def lora(settings: Settings) -> Any:
@@ -182,47 +277,26 @@ def lora(settings: Settings) -> Any:
     )
 
 
-def reading_order(lengths: Sequence[int], steps: int, settings: Settings) -> list[int]:
-    """The index of every sample in the order it is trained on, epoch after epoch, for `steps` optimizer steps.
-
-    Shuffled by the seed, then samples of like length side by side, so that little is padded. Laid
-    out beforehand because the trainer's own length grouping draws anew when a training is resumed.
-    """
-    rng = random.Random(settings.seed)
-    batch = settings.batch_size
-    order: list[int] = []
-    while len(order) < steps * batch * settings.grad_accum:
-        epoch = rng.sample(range(len(lengths)), len(lengths))
-        batches = []
-        for start in range(0, len(epoch), batch * BATCHES_GROUPED):
-            group = sorted(epoch[start : start + batch * BATCHES_GROUPED], key=lengths.__getitem__)
-            batches += [group[first : first + batch] for first in range(0, len(group), batch)]
-        rng.shuffle(batches)
-        # A short batch in the middle would shift all later ones.
-        batches.sort(key=len, reverse=True)
-        order += [index for members in batches for index in members]
-    return order[: steps * batch * settings.grad_accum]
-
-
-def discard_torn_checkpoints(folder: Path) -> None:
-    """Remove checkpoints that a kill left unfinished: the trainer writes trainer_state.json last."""
-    import shutil
-
-    for checkpoint in folder.glob("checkpoint-*"):
-        if not (checkpoint / "trainer_state.json").is_file():
-            shutil.rmtree(checkpoint)
-
-
-def _arguments(settings: Settings, plan: Plan, checkpoints: Path, device: str) -> Any:
+def _arguments(settings: Settings, plan: Plan, checkpoints: Path, device: str, early_stop: bool) -> Any:
     from trl import SFTConfig
 
     dtype = str(compute_dtype(device))
+    between = max(10, math.ceil(plan.steps / LOOKS))
+    looks: dict[str, Any] = {}
+    if early_stop:
+        looks = {
+            "eval_strategy": "steps",
+            "eval_steps": between,
+            "load_best_model_at_end": True,
+            "metric_for_best_model": "eval_loss",
+            "greater_is_better": False,
+        }
     return SFTConfig(
         output_dir=str(checkpoints),
         max_steps=plan.steps,
-        per_device_train_batch_size=settings.batch_size,
-        per_device_eval_batch_size=settings.batch_size,
-        gradient_accumulation_steps=settings.grad_accum,
+        per_device_train_batch_size=settings.batch_size * settings.grad_accum,
+        per_device_eval_batch_size=settings.batch_size * settings.grad_accum,
+        gradient_accumulation_steps=1,
         learning_rate=settings.lr,
         lr_scheduler_type="cosine",
         warmup_steps=0.05,
@@ -237,14 +311,14 @@ def _arguments(settings: Settings, plan: Plan, checkpoints: Path, device: str) -
         use_cpu=device == "cpu",
         dataloader_pin_memory=device == "cuda",
         save_strategy="steps",
-        save_steps=max(10, plan.steps // 10),
-        save_total_limit=CHECKPOINTS_KEPT,
+        save_steps=between,
         logging_steps=1,
-        include_num_input_tokens_seen="non_padding",
+        include_num_input_tokens_seen="all",
         report_to="none",
         disable_tqdm=True,
         seed=settings.seed,
         data_seed=settings.seed,
+        **looks,
     )
 
 
@@ -255,25 +329,16 @@ def _fitting(
     return [item for item in (render(tokenizer, sample) for sample in samples) if len(item) <= settings.seq_len]
 
 
-def _dataset(rendered: Sequence[Rendered]) -> "Dataset":
-    from datasets import Dataset
-
-    return Dataset.from_dict(
-        {
-            "input_ids": [item.prompt + item.answer for item in rendered],
-            "labels": [[-100] * len(item.prompt) + item.answer for item in rendered],
-        }
-    )
-
-
-def _watcher(on_step: Callable[[Step], None], check_control: Callable[[], None]) -> Any:
+def _watcher(
+    on_step: Callable[[Step], None], check_control: Callable[[], None], settings: Settings, checkpoints: Path
+) -> Any:
     from transformers import TrainerCallback
 
     class Watcher(TrainerCallback):
         """Reports each step; on a request to stop lets the trainer write a checkpoint first."""
 
         interruption: StopRequested | None = None
-        started = time.monotonic()
+        started = saved = time.monotonic()
 
         def on_log(self, args: Any, state: Any, control: Any, logs: Any = None, **_: Any) -> None:
             if logs and "loss" in logs:
@@ -288,7 +353,15 @@ def _watcher(on_step: Callable[[Step], None], check_control: Callable[[], None])
                     )
                 )
 
+        def on_save(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+            self.saved = time.monotonic()
+            if state.is_world_process_zero:
+                seal(checkpoints / f"checkpoint-{state.global_step}")
+                prune(checkpoints, settings.checkpoints_kept, state.best_model_checkpoint)
+
         def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+            if time.monotonic() - self.saved > 60 * settings.checkpoint_minutes:
+                control.should_save = True
             try:
                 check_control()
             except StopRequested as request:

@@ -70,6 +70,7 @@ def in_round(stage: Stage, paths: RunPaths) -> Done:
         final,
         final.parent / "checkpoints",
         start_from=paths.adapter(best.round) if best else None,
+        val=[*earlier_val, *divided.val],
         facts={
             "run_id": stage.journal.state.run_id,
             "round": round_number,
@@ -138,6 +139,7 @@ def _train(
             start_from=start_from,
             on_step=_reporter(stage),
             check_control=stage.check_control,
+            on_less_memory=lambda budget: _tell_of_less_memory(stage, budget),
             val=val,
         )
     base = resolve_base(settings.base_model)
@@ -185,6 +187,15 @@ def _without_secrets(stage: Stage, samples: Sequence[Sample]) -> list[Sample]:
         if not kept:
             raise Refused(f"{message}; nothing is left to train on")
     return kept
+
+
+def _tell_of_less_memory(stage: Stage, budget: int) -> None:
+    message = (
+        f"out of memory: from here on at most {budget} tokens go through the model at once; "
+        "the samples of a step stay the same, each step takes longer"
+    )
+    stage.say(message)
+    stage.progress(message, {"out_of_memory": 1})
 
 
 def _reporter(stage: Stage) -> Any:

@@ -1,0 +1,49 @@
+"""Checkpoints of a training under way: which are whole, which one to go on from, which to keep."""
+
+import json
+import shutil
+from pathlib import Path
+
+from autotrain.files import replace_text
+from autotrain.train.models import sha256_of
+
+# Written last: what a checkpoint consists of. One without it was left half-written, or was not made here.
+CONTENTS = "contents.json"
+
+
+def seal(checkpoint: Path) -> None:
+    """Record what the checkpoint consists of, with digests; only then does it count."""
+    files = {path.name: sha256_of(path) for path in sorted(checkpoint.iterdir()) if path.is_file()}
+    replace_text(checkpoint / CONTENTS, json.dumps(files, indent=2) + "\n")
+
+
+def is_whole(checkpoint: Path) -> bool:
+    """Whether the checkpoint was sealed and has not changed since."""
+    try:
+        files = json.loads((checkpoint / CONTENTS).read_text(encoding="utf-8"))
+        return isinstance(files, dict) and all(sha256_of(checkpoint / name) == known for name, known in files.items())
+    except (OSError, ValueError):
+        return False
+
+
+def newest_whole(folder: Path) -> Path | None:
+    """The newest whole checkpoint; newer ones that are not whole are removed."""
+    for checkpoint in reversed(_by_step(folder)):
+        if is_whole(checkpoint):
+            return checkpoint
+        shutil.rmtree(checkpoint)
+    return None
+
+
+def prune(folder: Path, kept: int, best: str | None) -> None:
+    """Remove all but the newest `kept` whole checkpoints; the one at the path `best` counts as one of them."""
+    sealed = [checkpoint for checkpoint in _by_step(folder) if (checkpoint / CONTENTS).is_file()]
+    others = [checkpoint for checkpoint in sealed if best is None or checkpoint != Path(best)]
+    room = kept - (len(sealed) - len(others))
+    for checkpoint in others[: max(len(others) - max(room, 1), 0)]:
+        shutil.rmtree(checkpoint)
+
+
+def _by_step(folder: Path) -> list[Path]:
+    found = [path for path in folder.glob("checkpoint-*") if path.name.rpartition("-")[2].isdecimal()]
+    return sorted(found, key=lambda path: int(path.name.rpartition("-")[2]))
