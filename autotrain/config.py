@@ -63,6 +63,10 @@ PRESETS: dict[str, dict[str, Any]] = {
 }
 
 
+# The memory of the cards that presets are named after, in GB; cpu and smoke need none.
+CARD_GB = {"2080ti": 11, "3060": 6, "3090": 24, "4090": 24}
+
+
 def _whole_number(value: Any) -> Any:
     """Literals do not read numbers from text, and the environment only holds text."""
     return int(value) if isinstance(value, str) and value.strip().isdecimal() else value
@@ -119,9 +123,9 @@ class Settings(BaseSettings):
     run_unit_tests: bool = _setting(
         False, "run the samples' code and tests in the gate; off: check syntax only", flag="--run-tests"
     )
-    preset: Annotated[Literal["2080ti", "3060", "3090", "4090", "cpu", "smoke"] | None, BeforeValidator(_text)] = (
-        _setting(None, "settings for a card, or for no card at all")
-    )
+    preset: Annotated[
+        Literal["2080ti", "3060", "3090", "4090", "cpu", "smoke", "auto"] | None, BeforeValidator(_text)
+    ] = _setting(None, "settings for a card, or for no card at all; auto: by what is found")
 
     teacher_base_url: str = _setting(
         "", "OpenAI-compatible server, such as http://127.0.0.1:8000/v1, or several, comma-separated"

@@ -6,13 +6,16 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 from pydantic_settings import DotEnvSettingsSource, EnvSettingsSource
 
-from autotrain.config import PRESETS, Settings, explain, flag_of, listed, public_fields, shown
+from autotrain.config import CARD_GB, PRESETS, Settings, explain, flag_of, listed, public_fields, shown
 from autotrain.errors import SettingsError
+
+if TYPE_CHECKING:
+    from autotrain.monitor.hardware import Gpu
 
 
 @dataclass(frozen=True)
@@ -138,8 +141,20 @@ def find_out_dir(flags: Source, folder: Path = Path()) -> Path:
 
 def with_preset(sources: Sequence[Source]) -> list[Source]:
     """The sources, and after them the preset that they name."""
-    preset = _first(sources, "preset", None)
-    return [*sources, Source(f"preset {preset}", PRESETS.get(str(preset), {}))]
+    preset = str(_first(sources, "preset", None))
+    if preset == "auto":
+        from autotrain.monitor.hardware import gpus
+
+        preset = preset_by_card(gpus())
+    return [*sources, Source(f"preset {preset}", PRESETS.get(preset, {}))]
+
+
+def preset_by_card(found: "Sequence[Gpu]") -> str:
+    """The largest preset that a card found has the memory for; cpu where there is no card, or too small a one."""
+    largest = max((gpu.total_mb / 1024 for gpu in found), default=0.0)
+    # A card tells a little less than its name says.
+    fitting = [name for name, size in CARD_GB.items() if largest >= 0.95 * size]
+    return max(fitting, key=CARD_GB.__getitem__, default="cpu")
 
 
 def resolve(flags: Source, folder: Path = Path()) -> Settings:

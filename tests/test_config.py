@@ -9,7 +9,8 @@ import pytest
 
 from autotrain.config import PRESETS, Settings, flag_of, load, public_fields, require_teacher
 from autotrain.errors import SettingsError
-from autotrain.sources import Source, add_flags, find_key, from_flags, resolve
+from autotrain.monitor.hardware import Gpu, gpus
+from autotrain.sources import Source, add_flags, find_key, from_flags, preset_by_card, resolve
 
 
 @pytest.fixture(autouse=True)
@@ -206,7 +207,7 @@ def test_numbers_that_are_choices_are_read_from_text_and_from_yaml(monkeypatch: 
         (["--val-ratio", "1"], "VAL_RATIO = '1' (command line): allowed is a number above 0 and below 1"),
         (["--run-tests", "maybe"], "RUN_UNIT_TESTS = 'maybe' (command line): allowed is 0 or 1"),
         (["--quantization-bits", "3"], "QUANTIZATION_BITS = 3 (command line): allowed is 4 8 16"),
-        (["--preset", "5090"], "PRESET = '5090' (command line): allowed is 2080ti 3060 3090 4090 cpu smoke"),
+        (["--preset", "5090"], "PRESET = '5090' (command line): allowed is 2080ti 3060 3090 4090 cpu smoke auto"),
         (["--base-model", ""], "BASE_MODEL = '' (command line): allowed is text that is not empty"),
         (["--out-dir="], "OUT_DIR = '' (command line): allowed is a folder"),
         (["--rounds"], "--rounds (command line): a value is missing"),
@@ -388,3 +389,12 @@ def test_a_served_teacher_needs_a_key_or_an_address() -> None:
     require_teacher(settings(), "key")
     require_teacher(settings("--teacher-base-url", "http://127.0.0.1:8000/v1"), "")
     require_teacher(settings("--teacher", "builtin"), "")
+
+
+def test_preset_auto_goes_by_the_card() -> None:
+    for size, preset in ((11019, "2080ti"), (6144, "3060"), (24564, "3090"), (81920, "3090"), (4096, "cpu")):
+        assert preset_by_card([Gpu("old", 0, 2048), Gpu("new", 0, size)]) == preset
+    # No card is found here, or whatever is: that of the presets that it has room for.
+    found = settings("--preset", "auto")
+    name = preset_by_card(gpus())
+    assert found == settings("--preset", name).model_copy(update={"preset": "auto"})

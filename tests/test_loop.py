@@ -18,7 +18,7 @@ from typing import Any
 import psutil
 import pytest
 
-from autotrain.config import Settings
+from autotrain.config import EMBEDDED_MODEL, Settings
 from autotrain.run.events import sum_deltas
 from autotrain.run.state import STAGES
 
@@ -82,6 +82,7 @@ class Checkout:
             STAGES=str(self.marks),
             PYTHONPATH="",
             TEACHER_MODEL="builtin",
+            BASE_MODEL=EMBEDDED_MODEL,
             ROUNDS="2",
             OUT_DIR=str(self.out),
         )

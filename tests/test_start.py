@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from autotrain.config import Settings, load
+from autotrain.config import EMBEDDED_MODEL, Settings, load
 from autotrain.generate.prices import load_prices
 from autotrain.monitor.hardware import Gpu
 from autotrain.run import start
@@ -23,10 +23,11 @@ from autotrain.run.events import append_event
 from autotrain.run.journal import Journal
 from autotrain.run.lock import condition, end_orphan, loop_pid
 from autotrain.run.paths import OutPaths, RunPaths
-from autotrain.run.plan import cost_text, memory_text, plan_text
+from autotrain.run.plan import cost_text, memory_text, plan_text, time_text
 from autotrain.run.start import finish, round_end, round_start
 from autotrain.run.state import Best, load_state
 from autotrain.run.summary import summary_text
+from autotrain.train.card import write_manifest
 
 ROOT = Path(__file__).resolve().parent.parent
 # Stands where loop.sh stands: it is executed in place of Python when everything is ready.
@@ -39,6 +40,8 @@ def out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> OutPaths:
     for name in list(os.environ):
         if name.lower() in Settings.model_fields:
             monkeypatch.delenv(name)
+    # The default one would be asked for at the hub.
+    monkeypatch.setenv("BASE_MODEL", EMBEDDED_MODEL)
     Path("loop.sh").write_text(LOOP)
     return OutPaths(tmp_path / "größe & space")
 
@@ -534,21 +537,77 @@ def test_the_cost_says_the_same_as_the_real_accounts_do_for_one_request() -> Non
     assert reply < most < reply + 2 * 10_000 * 0.15 / 1e6
 
 
+CARD = Gpu("RTX 2080 Ti", 300, 11019)
+
+
 @pytest.mark.parametrize(
-    ("preset", "found", "expected"),
+    ("changes", "found", "vram", "expected"),
     [
-        ("3090", [], ["meant for a card of 24 GB", "no NVIDIA GPU was found"]),
-        ("2080ti", [Gpu("RTX 2080 Ti", 300, 11019)], ["card of 11 GB", "found RTX 2080 Ti with 11 GB, 0.3 GB"]),
-        ("3090", [Gpu("RTX 2080 Ti", 300, 11019)], ["it may not fit"]),
-        (None, [Gpu("A", 0, 40960)], ["not estimated", "found A with 40 GB"]),
-        (None, [], ["not estimated", "no NVIDIA GPU"]),
+        ({"preset": "3090"}, [], None, ["meant for a card of 24 GB", "no NVIDIA GPU was found"]),
+        ({}, [Gpu("A", 0, 40960)], None, ["not estimated", "found A with 40 GB"]),
+        ({"base_model": EMBEDDED_MODEL}, [CARD], None, ["of 10.5 GB (weights 0.1", ": fits", "found RTX 2080 Ti"]),
+        ({"base_model": EMBEDDED_MODEL, "device": "cpu"}, [], 1.0, ["does not fit; it would with LORA_R=16 SEQ_LEN="]),
+        (
+            {"base_model": EMBEDDED_MODEL, "quantization_bits": 16, "batch_size": 8},
+            [CARD],
+            2.0,
+            ["does not fit; it would with BATCH_SIZE=2 GRAD_ACCUM=32"],
+        ),
+        ({"base_model": EMBEDDED_MODEL}, [], 0.5, ["no smaller settings would do"]),
     ],
 )
-def test_the_plan_compares_the_preset_with_the_card(preset: str | None, found: list[Gpu], expected: list[str]) -> None:
-    text = memory_text(Settings(preset=preset), found)
+def test_the_plan_holds_an_estimate_against_the_card(
+    changes: dict[str, object], found: list[Gpu], vram: float | None, expected: list[str]
+) -> None:
+    text = memory_text(Settings(**changes), found, vram)
     for part in expected:
-        assert part in text
-    assert ("may not fit" in text) == ("it may not fit" in expected)
+        assert part in text, text
+
+
+def test_what_cannot_fit_is_refused_before_anything_is_made(
+    out: OutPaths, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["--teacher", "builtin", "--out-dir", str(out.root), "--vram", "0.5"]
+    assert start.main(words) == 4
+    error = capsys.readouterr().err
+    assert "training would not fit in memory: about" in error
+    assert "--force starts it all the same" in error
+    assert not out.root.exists()
+    assert begin(out, "--vram", "0.5", "--force").returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("name", "why"),
+    [
+        ("./nowhere", "there is no such folder"),
+        (".", "the folder holds no config.json"),
+        ("microsoft/phi 2", "no name of a model"),
+        ("nobody/nothing", "it is not on this machine, and the hub cannot be reached"),
+    ],
+)
+def test_a_base_model_that_is_not_to_be_had_is_told_before_anything_is_made(
+    out: OutPaths, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, name: str, why: str
+) -> None:
+    monkeypatch.delenv("BASE_MODEL")
+    error = refuse(out, capsys, "--base-model", name)
+    assert f"BASE_MODEL = {name}: " in error
+    assert why in error
+    assert EMBEDDED_MODEL in error or "folder" in error
+    assert not out.root.exists()
+
+
+def test_the_plan_tells_the_time_by_an_earlier_run(out: OutPaths) -> None:
+    run = made(out)
+    adapter = run.adapter(1)
+    adapter.mkdir(parents=True)
+    settings = Settings(base_model=EMBEDDED_MODEL, out_dir=out.root)
+    assert "not known" in time_text(settings)
+    training = {"steps": 10, "tokens": 8000, "seconds": 40.0}
+    used = {"batch_size": 2, "grad_accum": 4}
+    write_manifest(adapter, {"base_model": EMBEDDED_MODEL, "training": training, "settings": used})
+    # 26 steps of 8 samples, 100 tokens each, at 200 tokens/s.
+    assert time_text(settings) == "about 2 minutes of training a round, at 200 tokens/s as in an earlier run"
+    assert "not known" in time_text(settings.model_copy(update={"base_model": "another/model"}))
 
 
 def test_the_plan_for_the_cpu_speaks_of_no_card() -> None:

@@ -2,36 +2,33 @@
 
 import json
 import math
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
 
-from autotrain.config import BUILTIN_TEACHER, Settings, split_list
+from autotrain.config import BUILTIN_TEACHER, CARD_GB, Settings, split_list
 from autotrain.generate.prices import OPENAI_URL, PriceList, find_price, prices_for, server_of
 from autotrain.redact import redact
 
 if TYPE_CHECKING:
     from autotrain.monitor.hardware import Gpu
 
-# The memory of the cards that presets are named after, in GB; cpu and smoke need none.
-CARD_GB = {"2080ti": 11, "3060": 6, "3090": 24, "4090": 24}
-# A card tells a little less than its name says.
-CARD_SLACK = 0.95
 # What a sample comes to as JSON; the builtin teacher's are about 300 tokens long, others write more.
 TOKENS_A_SAMPLE = 400
 CHARACTERS_A_TOKEN = 4
 
 
-def plan_text(settings: Settings) -> str:
-    """The plan that --dry-run prints: data, training and evaluation of a round, what bounds them, cost and memory."""
+def plan_text(settings: Settings, vram: float | None = None) -> str:
+    """The plan that --dry-run prints: data, training and evaluation of a round, what bounds them, cost, memory, time.
+
+    Memory is held against the card found, or against one of `vram` GB.
+    """
     from autotrain.monitor.hardware import gpus
 
     held_out = round(settings.val_ratio * settings.samples_per_round)
     new = settings.samples_per_round - held_out
-    replayed = round(settings.replay_ratio * new) if settings.rounds > 1 else 0
+    steps, bound, replayed = _training(settings)
     a_step = settings.batch_size * settings.grad_accum
-    by_epochs = -(-settings.max_epochs * (new + replayed) // a_step)
-    steps = int(min(settings.train_steps, max(1, by_epochs)))
-    bound = "TRAIN_STEPS" if settings.train_steps <= by_epochs else f"MAX_EPOCHS = {settings.max_epochs:g}"
     gate = "run answers and tests" if settings.run_unit_tests else "syntax only (RUN_UNIT_TESTS=0)"
     training = (
         f"at most {steps} steps of {settings.batch_size} × {settings.grad_accum} samples a round, "
@@ -51,11 +48,21 @@ def plan_text(settings: Settings) -> str:
         "base model": settings.base_model,
         "training": training,
         "adapter": adapter,
-        "memory": memory_text(settings, gpus()),
+        "memory": memory_text(settings, gpus(), vram),
+        "time": time_text(settings),
         "output": str(settings.out_dir),
     }
     width = max(len(name) for name in rows)
     return "\n".join(["plan", *(f"  {name:<{width}}  {redact(text, 500)}" for name, text in rows.items())])
+
+
+def _training(settings: Settings) -> tuple[int, str, int]:
+    """Most steps of a round's training, what bounds them, and how many earlier samples are among what is trained on."""
+    new = settings.samples_per_round - round(settings.val_ratio * settings.samples_per_round)
+    replayed = round(settings.replay_ratio * new) if settings.rounds > 1 else 0
+    by_epochs = -(-settings.max_epochs * (new + replayed) // (settings.batch_size * settings.grad_accum))
+    bound = "TRAIN_STEPS" if settings.train_steps <= by_epochs else f"MAX_EPOCHS = {settings.max_epochs:g}"
+    return int(min(settings.train_steps, max(1, by_epochs))), bound, replayed
 
 
 def _teacher(settings: Settings) -> str:
@@ -111,18 +118,72 @@ def _dollars(amount: float) -> str:
     return f"${amount:.2g}" if amount < 0.1 else f"${amount:,.2f}"
 
 
-def memory_text(settings: Settings, found: "Sequence[Gpu]") -> str:
-    """What can be said about the memory that training takes: the card a preset is meant for, and those found."""
-    if settings.device == "cpu":
+@dataclass(frozen=True)
+class Fit:
+    """An estimate of training's memory beside a card: `room` is what of it is free, in GB (of 2³⁰ bytes)."""
+
+    parts: Mapping[str, float]
+    room: float
+    verdict: str
+    changes: Mapping[str, Any] | None
+
+    def __str__(self) -> str:
+        parts = ", ".join(f"{name} {size:.1f}" for name, size in self.parts.items())
+        text = f"about {sum(self.parts.values()):.1f} of {self.room:.1f} GB ({parts}): {self.verdict}"
+        if self.verdict == "fits":
+            return text
+        if self.changes is None:
+            return f"{text}; no smaller settings would do: take a smaller BASE_MODEL"
+        return f"{text}; it would with {' '.join(f'{name.upper()}={value}' for name, value in self.changes.items())}"
+
+
+def fit(settings: Settings, found: "Sequence[Gpu]", vram: float | None) -> Fit | None:
+    """How training fits the largest card found, or one of `vram` GB; None without a card or a known config."""
+    if vram is None and (settings.device == "cpu" or not found):
+        return None
+    room = vram if vram is not None else max(gpu.total_mb - gpu.used_mb for gpu in found) / 1024
+    from autotrain.train.memory import GIB, config_at_hand, estimate, remedies, shape_of
+
+    config = config_at_hand(settings.base_model, settings.trust_remote_code)
+    if config is None:
+        return None
+    shape = shape_of(config)
+    needed = estimate(shape, settings)
+    verdict = needed.verdict(room * GIB)
+    changes = None if verdict == "fits" else remedies(shape, settings, room * GIB)
+    return Fit({name: size / GIB for name, size in asdict(needed).items()}, room, verdict, changes)
+
+
+def memory_text(settings: Settings, found: "Sequence[Gpu]", vram: float | None = None) -> str:
+    """What can be said about the memory that training takes, beside the card found or one of `vram` GB."""
+    if vram is None and settings.device == "cpu":
         return "not estimated; trains on the CPU"
-    needed = CARD_GB.get(settings.preset or "")
-    parts = [f"preset {settings.preset} is meant for a card of {needed} GB"] if needed else ["not estimated"]
+    fitting = fit(settings, found, vram)
+    if fitting is None:
+        needed = CARD_GB.get(settings.preset or "")
+        parts = [f"preset {settings.preset} is meant for a card of {needed} GB"] if needed else ["not estimated"]
+    else:
+        parts = [str(fitting)]
     parts += [
         f"found {gpu.name} with {gpu.total_mb / 1024:.0f} GB, {gpu.used_mb / 1024:.1f} GB of them in use"
         for gpu in found
     ]
-    if not found:
-        parts.append("no NVIDIA GPU was found")
-    elif needed and max(gpu.total_mb for gpu in found) < needed * 1024 * CARD_SLACK:
-        parts.append("that is less: it may not fit")
+    if not found and vram is None:
+        parts.append("no NVIDIA GPU was found (--vram 11 estimates for a card of 11 GB)")
     return "; ".join(parts)
+
+
+def time_text(settings: Settings) -> str:
+    """How long a round's training takes by what earlier runs in OUT_DIR needed for this base model."""
+    from autotrain.run.paths import OutPaths
+    from autotrain.train.memory import earlier_training
+
+    out = OutPaths(settings.out_dir.absolute())
+    folders = [out.run(run_id).root for run_id in reversed(out.run_ids())]
+    earlier = earlier_training(folders, settings.base_model)
+    if earlier is None:
+        return "not known: no earlier run here trained this base model"
+    tokens, speed = earlier
+    steps = _training(settings)[0]
+    seconds = steps * settings.batch_size * settings.grad_accum * tokens / speed
+    return f"about {max(seconds / 60, 1):.0f} minutes of training a round, at {speed:.0f} tokens/s as in an earlier run"

@@ -13,18 +13,20 @@ from datetime import datetime
 from pathlib import Path
 
 from autotrain.config import Settings, load, require_teacher
-from autotrain.errors import AutotrainError, SettingsError, StopRequested
+from autotrain.errors import AutotrainError, Refused, SettingsError, StopRequested
 from autotrain.files import replace_link, replace_text
 from autotrain.generate.prices import prices_for
 from autotrain.generate.topics import read_topics
+from autotrain.monitor.hardware import gpus
 from autotrain.run.control import write_request
 from autotrain.run.journal import Journal
 from autotrain.run.lock import open_stage, take_lock
 from autotrain.run.paths import RUN_ID, OutPaths, RunPaths, new_run_id
-from autotrain.run.plan import plan_text
+from autotrain.run.plan import fit, plan_text
 from autotrain.run.state import State, save_state, timestamp
 from autotrain.run.summary import summary_text
 from autotrain.sources import Source, add_flags, find_key, from_flags, resolve
+from autotrain.train.models import require_base
 
 # Settings that a resumed run may be given anew, by flag: how much is asked for, how fast and for how much.
 CHANGEABLE = ("samples_per_round", "max_cost_usd", "max_tokens", "teacher_concurrency", "teacher_timeout")
@@ -56,6 +58,7 @@ def read_order(source: Source, resume: str | None = None) -> Order:
         changes = {name: getattr(settings, name) for name in source.values if name in CHANGEABLE}
         settings = load(run.config).model_copy(update=changes)
     require_teacher(settings, find_key())
+    require_base(settings.base_model)
     read_topics(settings)
     prices_for(settings)
     return Order(settings, out, run)
@@ -74,8 +77,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         order = read_order(source, options.resume)
         settings, out, run = order.settings, order.out, order.run
         if options.dry_run:
-            print(plan_text(settings))
+            print(plan_text(settings, options.vram))
             return 0
+        if not options.force:
+            _refuse_what_cannot_fit(settings, options.vram)
         check_links(out)
         _make_folder(out)
         lock = take_lock(out)
@@ -95,6 +100,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     print(_opening(run, settings), flush=True)
     os.set_inheritable(lock, True)
     return os.execvp("bash", ["bash", str(options.loop), "--drive", str(run.root), str(settings.rounds)])
+
+
+def _refuse_what_cannot_fit(settings: Settings, vram: float | None) -> None:
+    """Raise Refused where training would not fit the card, before anything is paid for."""
+    fitting = fit(settings, gpus(), vram)
+    if fitting is not None and fitting.verdict == "does not fit":
+        raise Refused(f"training would not fit in memory: {fitting}; --force starts it all the same")
 
 
 def _opening(run: RunPaths, settings: Settings) -> str:
@@ -167,6 +179,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--detach", action="store_true", help="go on without this terminal; the output goes to the run's loop.log"
     )
+    parser.add_argument("--vram", type=float, metavar="GB", help="memory of the card to plan for (default: as found)")
+    parser.add_argument("--force", action="store_true", help="start though training is not expected to fit in memory")
     parser.add_argument("--dry-run", action="store_true", help="print the plan, start nothing")
     add_flags(parser)
     return parser

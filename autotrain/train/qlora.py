@@ -240,7 +240,7 @@ def _step_trainer(most_tokens: int, packs: bool, on_less_memory: Callable[[int],
         def _smaller(self, pieces: Any) -> int:
             """A budget that divides the largest piece. Raises AutotrainError where that is one sample."""
             largest = max(pieces, key=lambda piece: piece["input_ids"].numel())
-            tokens = largest["input_ids"].numel()
+            tokens: int = largest["input_ids"].numel()
             count = len(largest["input_ids"]) if not self.packed else int((largest["position_ids"] == 0).sum())
             if count == 1 or self.accelerator.num_processes > 1:
                 raise AutotrainError(
@@ -248,7 +248,7 @@ def _step_trainer(most_tokens: int, packs: bool, on_less_memory: Callable[[int],
                     "SEQ_LEN (longer samples are then left out), a lower LORA_R, QUANTIZATION_BITS=4, or a smaller "
                     "BASE_MODEL; and other programs on the card take memory too"
                 )
-            return min(self.budget, tokens) // 2
+            return min(int(self.budget), tokens) // 2
 
         def prediction_step(self, model: Any, inputs: Any, prediction_loss_only: bool, ignore_keys: Any = None) -> Any:
             total: Any = 0

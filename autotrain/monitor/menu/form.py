@@ -7,10 +7,9 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from autotrain.config import PRESETS, Settings, allowed, public_fields, shown
+from autotrain.config import CARD_GB, PRESETS, Settings, allowed, public_fields, shown
 from autotrain.config_file import save_settings
 from autotrain.redact import redact
-from autotrain.run.plan import CARD_GB
 from autotrain.sources import Source, from_yaml, gather, with_preset
 
 HERE = "set here"
