@@ -163,6 +163,8 @@ class Settings(BaseSettings):
     early_stop: int = _setting(
         3, "looks at the validation loss without a better one after which training ends; 0: it never does", ge=0, le=100
     )
+    processes: int = _setting(1, "processes that train together, a card each", ge=1, le=4096)
+    accelerate_config: str = _setting("", "accelerate's own config file for training: FSDP, DeepSpeed, several nodes")
     checkpoint_minutes: float = _setting(10.0, "most minutes between two checkpoints of a training", gt=0, le=1440)
     checkpoints_kept: int = _setting(2, "checkpoints kept while training", ge=1, le=100)
     replay_ratio: float = _setting(

@@ -12,4 +12,4 @@ FILES = {
 }
 
 if __name__ == "__main__":
-    sys.exit(run_stage("train", str(__doc__), in_round, on_files, FILES))
+    sys.exit(run_stage("train", str(__doc__), in_round, on_files, FILES, together=True))

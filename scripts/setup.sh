@@ -250,7 +250,8 @@ set_up() {
         # conda's base is active in every shell of many machines; nobody meant it for this project.
         [ -n "$activated" ] || [ "${CONDA_DEFAULT_ENV:-base}" = base ] || activated="${CONDA_PREFIX:-}"
     fi
-    if [ -n "$activated" ] && [ ! "$activated" -ef "$ROOT/.venv" ]; then
+    # One of the user's own may stand where ours would, too.
+    if [ -n "$activated" ] && { [ ! "$activated" -ef "$ROOT/.venv" ] || [ ! -f "$ROOT/.venv/.autotrain-stamp" ]; }; then
         use_activated "$activated"
     else
         case "${AUTOTRAIN_VENV:-$ROOT/.venv}" in

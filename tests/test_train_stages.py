@@ -220,3 +220,37 @@ def test_two_rounds_on_a_model_without_a_template(tmp_path: Path, capsys: pytest
 
 def ids(path: Path) -> set[Any]:
     return {json.loads(line)["id"] for line in path.read_text().splitlines()}
+
+
+def test_two_processes_train_as_one_does(base: Path, data: Path, tmp_path: Path) -> None:
+    """Over gloo, each half of every step's samples; a stop reaches both, and what they go on with is the same."""
+    words: list[object] = ["--base-model", base, "--data", data, "--quantization-bits", "16"]
+    words += ["--train-steps", "6", "--max-epochs", "9"]
+    one = script("04_train_qlora.py", *words, "--val", data, "--output", tmp_path / "one")
+    assert one.returncode == 0, one.stderr
+    together = [*words, "--processes", "2", "--batch-size", "2"]
+    two = program("04_train_qlora.py", *together, "--val", data, "--output", tmp_path / "two")
+    assert two.returncode == 0, two.stderr
+    assert two.stdout.count("6 steps on 16 samples") == 1, "the first alone speaks"
+    first, second = (
+        json.loads((tmp_path / name / "manifest.json").read_text())["training"] for name in ("one", "two")
+    )
+    assert second["processes"] == 2
+    assert second["tokens"] == first["tokens"]
+    assert second["loss"] == pytest.approx(first["loss"], abs=2e-4)
+    assert second["val_loss"] == pytest.approx(first["val_loss"], abs=2e-3)
+    refused = program("04_train_qlora.py", *together, "--seq-len", "64", "--output", tmp_path / "none")
+    assert refused.returncode == 4
+    assert "raise SEQ_LEN" in refused.stderr
+
+
+def test_two_processes_stop_together_and_go_on(base: Path, data: Path, tmp_path: Path) -> None:
+    changes = {**IN_RUN, "processes": 2, "batch_size": 2}
+    paths = make_run(tmp_path, base_model=str(base), **changes)
+    paths.tested(1).write_bytes(data.read_bytes())
+    stop_and_go_on("04_train_qlora.py", paths, "train_step", 3)
+    state = load_state(paths.state)
+    assert state.is_complete(1, "train")
+    assert state.counters["train_step"] == IN_RUN["train_steps"]
+    assert sum_deltas(paths.events)[0] == state.counters
+    assert json.loads((paths.adapter(1) / "manifest.json").read_text())["training"]["processes"] == 2

@@ -17,8 +17,9 @@ from autotrain.errors import AutotrainError, Refused, SettingsError, StopRequest
 from autotrain.redact import redact
 from autotrain.run.control import read_request
 from autotrain.run.journal import Journal
+from autotrain.run.launch import launch, rank, tell_status, trains_together
 from autotrain.run.paths import RunPaths
-from autotrain.run.state import DECIMALS, StageStatus
+from autotrain.run.state import DECIMALS, StageStatus, load_state
 from autotrain.sources import add_flags, from_flags, resolve
 
 PAUSE_POLL_SECONDS = 0.5
@@ -40,10 +41,14 @@ class Stage:
     settings: Settings
     round_number: int = 1
     journal: Journal | None = None
+    follows: bool = False
+    """Whether another process does the same and records it."""
     _busy: bool = field(default=False, init=False)
 
     def say(self, message: str) -> None:
         """Print a line for the person watching."""
+        if self.follows:
+            return
         with self._alone():
             print(f"  [round {self.round_number} · {self.name}] {redact(message, 500)}", flush=True)
 
@@ -131,12 +136,26 @@ def run_stage(
     on_files: Callable[[Stage, argparse.Namespace], Done],
     files: Mapping[str, str],
     argv: Sequence[str] | None = None,
+    together: bool = False,
 ) -> int:
     """Run one stage as a program and return its exit status.
 
     `in_round` does the work inside a run (`--run DIR --round N`, settings from its config.json);
-    `on_files` does it on a user's files, whose flags and help texts are `files`.
+    `on_files` does it on a user's files, whose flags and help texts are `files`. A stage that several processes may do
+    `together` is started once each, and only the first of them writes.
     """
+    return tell_status(_run_stage(name, description, in_round, on_files, files, argv, together))
+
+
+def _run_stage(
+    name: str,
+    description: str,
+    in_round: Callable[[Stage, RunPaths], Done],
+    on_files: Callable[[Stage, argparse.Namespace], Done],
+    files: Mapping[str, str],
+    argv: Sequence[str] | None,
+    together: bool,
+) -> int:
     parser = argparse.ArgumentParser(description=description, allow_abbrev=False)
     group = parser.add_argument_group("inside a run (used by loop.sh)")
     group.add_argument("--run", type=Path, metavar="DIR", help="folder of the run")
@@ -153,9 +172,18 @@ def run_stage(
             if source.problems or source.values or given or not options.run or (options.round or 0) < 1:
                 alone = "a stage of a run takes --run DIR and --round N from 1, and the run's own settings"
                 raise SettingsError("\n".join([*source.problems, alone]))
+            settings = load(RunPaths(options.run).config)
+            if together and trains_together(settings):
+                return launch(settings, sys.argv[0], arguments)
+            if rank():
+                return _follow(name, in_round, options.run, options.round)
             return _in_run(name, in_round, options.run, options.round)
-        done = on_files(Stage(name, resolve(source)), options)
-        print(done.message)
+        settings = resolve(source)
+        if together and trains_together(settings):
+            return launch(settings, sys.argv[0], arguments)
+        done = on_files(Stage(name, settings, follows=bool(rank())), options)
+        if not rank():
+            print(done.message)
         return 0
     except AutotrainError as error:
         print(f"{name}: {redact_lines(str(error))}", file=sys.stderr)
@@ -194,6 +222,14 @@ def _in_run(name: str, work: Callable[[Stage, RunPaths], Done], root: Path, roun
         return AutotrainError.exit_status
     journal.end_stage(round_number, name, "completed", done.message, artifacts=done.artifacts)
     stage.say(f"{done.message} ({time.monotonic() - started:.0f} s)")
+    return 0
+
+
+def _follow(name: str, work: Callable[[Stage, RunPaths], Done], root: Path, round_number: int) -> int:
+    """The work of a process that is not the first of several: the same, and nothing of it is recorded."""
+    paths = RunPaths(root)
+    if not load_state(paths.state).is_complete(round_number, name):
+        work(Stage(name, load(paths.config), round_number, follows=True), paths)
     return 0
 
 

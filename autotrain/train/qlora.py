@@ -116,6 +116,11 @@ def train_adapter(
     processes = process_count()
     plan = plan_steps(len(fitting), settings, processes)
     order = reading_order(len(fitting), plan.steps, settings, processes)
+    arguments = _arguments(settings, plan, checkpoints, device, settings.early_stop > 0 and bool(val_fitting))
+    if not arguments.process_index:
+        newest_whole(checkpoints)  # and what is not whole is gone before others look
+    _meet()
+    last = newest_whole(checkpoints)
     watcher = _watcher(on_step, check_control, settings, checkpoints)
     stopping = settings.early_stop if val_fitting else 0
     trainer = _trainer(
@@ -126,12 +131,11 @@ def train_adapter(
         tokenizer,
         [fitting[index] for index in order],
         val_fitting[:SAMPLES_LOOKED_AT] if stopping else [],
-        _arguments(settings, plan, checkpoints, device, stopping > 0),
+        arguments,
         watcher,
         on_less_memory,
     )
     started = time.monotonic()
-    last = newest_whole(checkpoints)
     result = trainer.train(resume_from_checkpoint=None if last is None else str(last))
     if watcher.interruption is not None:
         raise watcher.interruption
@@ -140,6 +144,7 @@ def train_adapter(
     if trainer.accelerator.is_main_process:
         trainer.accelerator.unwrap_model(trainer.model).save_pretrained(str(output))
         tokenizer.save_pretrained(str(output))
+    _meet()
     return Trained(
         steps=int(result.global_step),
         best_step=int(trainer.state.best_global_step or result.global_step),
@@ -163,6 +168,25 @@ def train_adapter(
 def process_count() -> int:
     """How many processes train together, by what the launcher of this one says."""
     return int(os.environ.get("WORLD_SIZE", "1"))
+
+
+def _meet() -> None:
+    """Wait for the other processes, if there are any."""
+    import torch
+
+    if torch.distributed.is_available() and torch.distributed.is_initialized():
+        torch.distributed.barrier()
+
+
+def _agreed(request: bool, save: bool, device: Any) -> tuple[bool, bool]:
+    """What the first process decides, which each has to do at the same step."""
+    import torch
+
+    if not (torch.distributed.is_available() and torch.distributed.is_initialized()):
+        return request, save
+    decided = torch.tensor([request, save], dtype=torch.int32, device=device)
+    torch.distributed.broadcast(decided, 0)
+    return bool(decided[0]), bool(decided[1])
 
 
 def _trainer(
@@ -318,6 +342,9 @@ def _arguments(settings: Settings, plan: Plan, checkpoints: Path, device: str, e
         disable_tqdm=True,
         seed=settings.seed,
         data_seed=settings.seed,
+        # A pause may last.
+        ddp_timeout=7 * 24 * 3600,
+        ddp_find_unused_parameters=False,
         **looks,
     )
 
@@ -355,18 +382,22 @@ def _watcher(
 
         def on_save(self, args: Any, state: Any, control: Any, **_: Any) -> None:
             self.saved = time.monotonic()
+            _meet()  # each has written its part
             if state.is_world_process_zero:
                 seal(checkpoints / f"checkpoint-{state.global_step}")
                 prune(checkpoints, settings.checkpoints_kept, state.best_model_checkpoint)
 
         def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
-            if time.monotonic() - self.saved > 60 * settings.checkpoint_minutes:
-                control.should_save = True
+            request = None
             try:
                 check_control()
-            except StopRequested as request:
-                self.interruption = request
-                control.should_save = True
+            except StopRequested as error:
+                request = error
+            late = time.monotonic() - self.saved > 60 * settings.checkpoint_minutes
+            stop, save = _agreed(request is not None, late, args.device)
+            control.should_save = control.should_save or save or stop
+            if stop:
+                self.interruption = request or StopRequested("stopped with the first of the processes")
                 control.should_training_stop = True
 
     return Watcher()

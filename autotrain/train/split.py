@@ -1,11 +1,17 @@
 """Which samples teach and which are held out."""
 
+import argparse
 import random
+import sys
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
-from autotrain.sample import Sample
+from autotrain.errors import AutotrainError, Refused
+from autotrain.jsonl import write_jsonl
+from autotrain.sample import Sample, load_samples
+from autotrain.sources import add_flags, from_flags, resolve
 from autotrain.validate.duplicates import near_duplicate_groups
 
 
@@ -81,3 +87,28 @@ def _kind(sample: Sample) -> str:
 def replay(earlier: Sequence[Sample], count: int, seed: int) -> list[Sample]:
     """Up to `count` earlier samples, drawn by `seed`, so that a new round does not unteach old ones."""
     return random.Random(seed).sample(list(earlier), min(count, len(earlier)))
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """`python -m autotrain.train.split CLEAN TRAIN VAL [settings]`: divide a file of samples by VAL_RATIO and SEED."""
+    parser = argparse.ArgumentParser(description=main.__doc__, allow_abbrev=False)
+    for name in ("clean", "train", "val"):
+        parser.add_argument(name, type=Path)
+    add_flags(parser)
+    try:
+        source, options = from_flags(parser, sys.argv[1:] if argv is None else argv)
+        settings = resolve(source)
+        divided = split(load_samples(options.clean), settings.val_ratio, settings.seed, [], [])
+        if not divided.train or not divided.val:
+            raise Refused(f"{options.clean}: its samples are too few, or too alike, to hold any out")
+        write_jsonl(options.train, (sample.to_json() for sample in divided.train))
+        write_jsonl(options.val, (sample.to_json() for sample in divided.val))
+    except AutotrainError as error:
+        print(f"split: {error}", file=sys.stderr)
+        return error.exit_status
+    print(f"{len(divided.train)} samples to train on: {options.train}; {len(divided.val)} held out: {options.val}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

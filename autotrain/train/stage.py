@@ -11,6 +11,7 @@ from autotrain.errors import AutotrainError, Refused
 from autotrain.jsonl import write_jsonl
 from autotrain.run.paths import RunPaths
 from autotrain.run.stage import Done, Stage, required
+from autotrain.run.state import load_state
 from autotrain.sample import Sample, load_samples
 from autotrain.train.card import read_manifest, write_card, write_manifest
 from autotrain.train.models import load_tokenizer, resolve_base, sha256_of
@@ -46,8 +47,9 @@ def in_round(stage: Stage, paths: RunPaths) -> Done:
         )
     if not divided.train:
         raise Refused(f"no sample is left to train on in round {round_number}; raise SAMPLES_PER_ROUND")
-    write_jsonl(paths.train(round_number), (sample.to_json() for sample in training))
-    write_jsonl(paths.val(round_number), (sample.to_json() for sample in [*earlier_val, *divided.val]))
+    if not stage.follows:
+        write_jsonl(paths.train(round_number), (sample.to_json() for sample in training))
+        write_jsonl(paths.val(round_number), (sample.to_json() for sample in [*earlier_val, *divided.val]))
     message = (
         f"{len(divided.train)} new and {len(replayed)} earlier samples to train on, "
         f"{len(divided.val)} newly held out"
@@ -61,8 +63,8 @@ def in_round(stage: Stage, paths: RunPaths) -> Done:
             "split_dropped": len(divided.dropped),
         },
     )
-    assert stage.journal is not None
-    best = stage.journal.state.best
+    state = stage.journal.state if stage.journal is not None else load_state(paths.state)
+    best = state.best
     final = paths.adapter(round_number)
     trained = _train(
         stage,
@@ -72,10 +74,12 @@ def in_round(stage: Stage, paths: RunPaths) -> Done:
         start_from=paths.adapter(best.round) if best else None,
         val=[*earlier_val, *divided.val],
         facts={
-            "run_id": stage.journal.state.run_id,
+            "run_id": state.run_id,
             "round": round_number,
             "data": {
-                path.name: sha256_of(path) for path in (paths.train(round_number), paths.val(round_number))
+                path.name: sha256_of(path)
+                for path in (paths.train(round_number), paths.val(round_number))
+                if not stage.follows
             },
         },
     )
@@ -89,7 +93,7 @@ def in_round(stage: Stage, paths: RunPaths) -> Done:
 def on_files(stage: Stage, options: argparse.Namespace) -> Done:
     """Train on a user's own file."""
     data, output = required(options, "data", "output")
-    if output.exists():
+    if output.exists() and not stage.follows:
         raise AutotrainError(f"{output} exists already; choose another --output or remove it")
     samples = load_samples(data)
     val = load_samples(options.val) if options.val else []
@@ -128,7 +132,8 @@ def _train(
     settings = stage.settings
     samples = _without_secrets(stage, samples)
     unfinished = final.with_name(f".{final.name}.tmp")
-    shutil.rmtree(unfinished, ignore_errors=True)
+    if not stage.follows:
+        shutil.rmtree(unfinished, ignore_errors=True)
     earlier = read_manifest(start_from) if start_from else None
     with stage.pausing_anywhere():
         trained = train_adapter(
@@ -142,6 +147,8 @@ def _train(
             on_less_memory=lambda budget: _tell_of_less_memory(stage, budget),
             val=val,
         )
+    if stage.follows:
+        return trained
     base = resolve_base(settings.base_model)
     manifest = {
         **facts,

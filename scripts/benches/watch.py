@@ -1,8 +1,8 @@
-"""A stage's script run to its end as a user would, and watched from outside."""
+"""A program run to its end as a user would, and watched from outside."""
 
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import psutil
@@ -11,29 +11,41 @@ from autotrain.errors import AutotrainError
 
 
 def watch(script: Path, words: Sequence[str], folder: Path, seconds: float) -> tuple[float, list[int], list[int]]:
-    """Run `script` in `folder`, where it reads in.jsonl and writes out.jsonl, and look at it every so many `seconds`.
-
-    Seconds it took, and bytes of memory from look to look, its own and with all that it started. Raises
-    AutotrainError where it fails.
-    """
+    """Run a stage's `script` in `folder`, where it reads in.jsonl and writes out.jsonl; see `watch_command`."""
     command = [sys.executable, str(script), *words, "--out-dir", str(folder / "out")]
     command += ["--input", str(folder / "in.jsonl"), "--output", str(folder / "out.jsonl")]
+    wall, own, everything, _ = watch_command(command, folder, seconds)
+    return wall, own, everything
+
+
+def watch_command(
+    command: Sequence[str], folder: Path, seconds: float, environment: Mapping[str, str] | None = None
+) -> tuple[float, list[int], list[int], str]:
+    """Run a command in `folder` and look at it every so many `seconds`.
+
+    Seconds it took; bytes of memory from look to look, its own and with all that it started; and what it said. Raises
+    AutotrainError where it fails.
+    """
     own: list[int] = []
     everything: list[int] = []
     started = time.perf_counter()
-    with (folder / "said").open("w+") as said, psutil.Popen(command, stdout=said, stderr=said, cwd=folder) as stage:
+    with (
+        (folder / "said").open("w+") as said,
+        psutil.Popen(command, stdout=said, stderr=said, cwd=folder, env=environment) as program,
+    ):
         while True:
             try:
-                stage.wait(seconds)
+                program.wait(seconds)
                 break
             except psutil.TimeoutExpired:
-                own.append(_memory(stage))
-                everything.append(own[-1] + sum(map(_memory, stage.children(recursive=True))))
+                own.append(_memory(program))
+                everything.append(own[-1] + sum(map(_memory, program.children(recursive=True))))
         wall = time.perf_counter() - started
-        if stage.returncode != 0:
-            said.seek(0)
-            raise AutotrainError(f"{script.name} ended with status {stage.returncode}: {said.read()[-300:]}")
-    return wall, own, everything
+        said.seek(0)
+        text = said.read()
+        if program.returncode != 0:
+            raise AutotrainError(f"{' '.join(command[:3])} ended with status {program.returncode}: {text[-600:]}")
+    return wall, own, everything, text
 
 
 def _memory(process: psutil.Process) -> int:
