@@ -1,9 +1,12 @@
 """A sample becomes exactly the tokens it should, whatever template the tokenizer has."""
 
+from typing import Any
+
 import pytest
 from tiny_model import CHATML, build_tokenizer
 
 from autotrain.sample import Sample
+from autotrain.train.batches import IGNORED, dataset_of, in_one_row, in_pieces
 from autotrain.train.render import (
     complete_tokenizer,
     end_of_turn,
@@ -19,6 +22,47 @@ NO_END_OF_TURN = (
     "{% for m in messages %}[{{ m['role'] }}] {{ m['content'] }}{% endfor %}"
     "{% if add_generation_prompt %}[assistant] {% endif %}"
 )
+
+
+# Llama 3 opens every turn with a header between tokens of its own.
+HEADERS = (
+    "{{ bos_token }}{% for m in messages %}<|header|>{{ m['role'] }}<|/header|>\n\n{{ m['content'] | trim }}<|eot|>"
+    "{% endfor %}{% if add_generation_prompt %}<|header|>assistant<|/header|>\n\n{% endif %}"
+)
+FAMILIES = {"ChatML": CHATML, "no template": None, "headers": HEADERS, "system prompt added": SYSTEM_ADDED}
+
+
+def family(name: str) -> Any:
+    """A tokenizer of each kind, as it is used: completed."""
+    tokenizer = build_tokenizer(FAMILIES[name])
+    if name == "headers":
+        tokenizer.add_special_tokens({"additional_special_tokens": ["<|header|>", "<|/header|>", "<|eot|>"]})
+        tokenizer.eos_token, tokenizer.pad_token = "<|eot|>", None
+    complete_tokenizer(tokenizer)
+    return tokenizer
+
+
+@pytest.mark.parametrize("name", FAMILIES)
+def test_what_is_trained_on_is_the_answer_and_its_end(name: str) -> None:
+    """Through the very dataset and batches that training uses: mask, end of turn, padding."""
+    tokenizer = family(name)
+    items = [sample(), sample(output="```python\nx = 22222\n```", instruction="Longer than that.")]
+    rendered = [render(tokenizer, item) for item in items]
+    end = {"headers": "<|eot|>"}.get(name, "<|im_end|>")
+    row = in_one_row([dict(one) for one in dataset_of(rendered)])
+    for packed in (True, False):
+        (piece,) = in_pieces(row, 10_000, packed)
+        kept = piece["input_ids"][piece["labels"] != IGNORED]
+        # Longest first.
+        assert tokenizer.decode(kept) == "".join(f"{item.output}{end}" for item in reversed(items))
+        # The last token that carries loss ends the turn, in every sample; what pads is masked, whatever token it is.
+        assert (kept == tokenizer.convert_tokens_to_ids(end)).sum() == len(items)
+        if not packed:
+            assert (piece["labels"][piece["attention_mask"] == 0] == IGNORED).all()
+    whole = tokenizer.decode(rendered[0].prompt + rendered[0].answer)
+    assert "Say Ä\nand ✓." in whole
+    assert tokenizer(whole, add_special_tokens=False)["input_ids"] == rendered[0].prompt + rendered[0].answer
+    assert all(one.answer[-1] in stop_ids(tokenizer) for one in rendered)
 
 
 def sample(**fields: object) -> Sample:

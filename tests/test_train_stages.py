@@ -5,6 +5,7 @@ What a process of its own shows is shown once: torch takes seconds to load, each
 
 import io
 import json
+import pickle
 import runpy
 import subprocess
 import sys
@@ -136,6 +137,37 @@ def test_an_adapter_of_another_template_is_refused_by_name(
     assert "another chat template" in done.stderr
     done = script("05_eval.py", *words, "--adapter", adapter)
     assert f"was trained on {base}" in done.stderr
+
+
+def test_an_adapter_of_pickles_or_with_other_weights_is_refused(
+    adapter: Path, base: Path, data: Path, tmp_path: Path
+) -> None:
+    words = ("--base-model", base, "--data", data, "--output", tmp_path / "report.json")
+    copy = tmp_path / "copy"
+    copy.mkdir()
+    for path in adapter.iterdir():
+        (copy / path.name).write_bytes(path.read_bytes())
+    weights = copy / "adapter_model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-1] + b"x")
+    assert "it is damaged, or of another training" in script("05_eval.py", *words, "--adapter", copy).stderr
+    # What is in it would be done, if it were unpickled.
+    weights.rename(copy / "adapter_model.bin")
+    marked = tmp_path / "mark"
+    (copy / "adapter_model.bin").write_bytes(pickle.dumps(Mark(str(marked))))
+    done = script("05_eval.py", *words, "--adapter", copy)
+    assert done.returncode == 1
+    assert "weights of other kinds are never read" in done.stderr
+    assert not marked.exists()
+
+
+class Mark:
+    """Makes a file where it is unpickled."""
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+
+    def __reduce__(self) -> "tuple[Any, ...]":
+        return Path.touch, (Path(self.path),)
 
 
 def test_training_and_evaluation_that_were_stopped_count_as_if_they_had_not_been(

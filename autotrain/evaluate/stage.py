@@ -29,7 +29,7 @@ from autotrain.run.paths import RunPaths
 from autotrain.run.stage import Done, Stage, required
 from autotrain.run.state import Best
 from autotrain.sample import Sample, load_samples
-from autotrain.train.card import read_manifest
+from autotrain.train.card import check_weights, read_manifest
 from autotrain.train.models import load_tokenizer, pick_device, quiet_libraries, resolve_base
 from autotrain.train.render import render_digest
 
@@ -192,6 +192,7 @@ def _checked(role: str, folder: Path, base_model: str, digest: str) -> Model:
             f"{folder} was trained with another chat template or tokenizer "
             f"({manifest['render_sha256'][:12]}, now {digest[:12]}); its figures would mean nothing. Train it again"
         )
+    check_weights(folder, manifest)
     return Model(role, f"adapter {manifest['adapter_sha256']}", folder)
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from autotrain.errors import AutotrainError
 from autotrain.files import replace_text
+from autotrain.train.models import sha256_of
 
 MANIFEST_VERSION = 1
 
@@ -31,6 +32,18 @@ def read_manifest(folder: Path) -> dict[str, Any]:
     if not isinstance(content, dict) or content.get("manifest_version") != MANIFEST_VERSION:
         raise AutotrainError(f"{path} is not a manifest of version {MANIFEST_VERSION}")
     return content
+
+
+def check_weights(folder: Path, manifest: Mapping[str, Any]) -> None:
+    """Raise AutotrainError unless the adapter's weights are the safetensors that its manifest speaks of.
+
+    Looked at before any library is: where these are missing, it would unpickle what else is there.
+    """
+    path = folder / "adapter_model.safetensors"
+    if not path.is_file():
+        raise AutotrainError(f"{folder} holds no adapter_model.safetensors, and weights of other kinds are never read")
+    if sha256_of(path) != manifest["adapter_sha256"]:
+        raise AutotrainError(f"{path} is not what its manifest.json says: it is damaged, or of another training")
 
 
 def write_card(folder: Path, manifest: Mapping[str, Any]) -> None:

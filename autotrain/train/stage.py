@@ -13,7 +13,7 @@ from autotrain.run.paths import RunPaths
 from autotrain.run.stage import Done, Stage, required
 from autotrain.run.state import load_state
 from autotrain.sample import Sample, load_samples
-from autotrain.train.card import read_manifest, write_card, write_manifest
+from autotrain.train.card import check_weights, read_manifest, write_card, write_manifest
 from autotrain.train.models import load_tokenizer, resolve_base, sha256_of
 from autotrain.train.qlora import SECONDS_BETWEEN_LINES, Step, Trained, train_adapter
 from autotrain.train.render import render_digest
@@ -135,6 +135,8 @@ def _train(
     if not stage.follows:
         shutil.rmtree(unfinished, ignore_errors=True)
     earlier = read_manifest(start_from) if start_from else None
+    if start_from is not None and earlier is not None:
+        check_weights(start_from, earlier)
     with stage.pausing_anywhere():
         trained = train_adapter(
             samples,

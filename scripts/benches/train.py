@@ -85,6 +85,7 @@ def _trl(
     folder: Path, base: str, options: argparse.Namespace, steps: int, samples: list[Sample]
 ) -> dict[str, Cell]:
     data, adapter = folder / "data", folder / "trl"
+    data.mkdir()
     write_jsonl(
         data / "train.jsonl",
         (
