@@ -89,6 +89,10 @@ def test_every_sample_is_in_one_piece_that_fits() -> None:
                 if not packed:
                     size = len(members) * max(lengths[place] for place in members)
                 assert size <= budget or len(members) == 1
+            wanted = rng.randrange(1, 25)
+            more = groups(lengths, budget, packed, wanted)
+            assert len(more) == max(len(found), min(wanted, len(lengths)))
+            assert sorted(place for members in more for place in members) == list(range(len(lengths)))
 
 
 def test_every_sample_is_read_once_an_epoch_in_an_order_of_its_own() -> None:

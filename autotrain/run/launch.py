@@ -40,7 +40,8 @@ def launch(settings: Settings, script: str, words: Sequence[str]) -> int:
         command += ["accelerate.commands.launch", "--config_file", settings.accelerate_config]
         command += ["--num_processes", str(settings.processes)] if settings.processes > 1 else []
     elif settings.device == "cpu":
-        command += ["torch.distributed.run", "--standalone", "--nproc_per_node", str(settings.processes)]
+        # After the dashes our own flags are not taken for short forms of the launcher's.
+        command += ["torch.distributed.run", "--standalone", "--nproc_per_node", str(settings.processes), "--"]
     else:
         command += ["accelerate.commands.launch", "--multi_gpu", "--num_processes", str(settings.processes)]
         # The trainer decides on precision, by what the card does natively.

@@ -58,7 +58,9 @@ def in_one_row(examples: Sequence[dict[str, Any]]) -> "dict[str, torch.Tensor]":
     }
 
 
-def in_pieces(batch: "dict[str, torch.Tensor]", budget: int, packed: bool) -> "list[dict[str, torch.Tensor]]":
+def in_pieces(
+    batch: "dict[str, torch.Tensor]", budget: int, packed: bool, at_least: int = 1
+) -> "list[dict[str, torch.Tensor]]":
     """The samples of a row in pieces of at most `budget` tokens, or of one sample that is longer.
 
     Packed, a piece is a row of its own, shape (1, tokens). Otherwise it is samples of like length side by side,
@@ -71,7 +73,7 @@ def in_pieces(batch: "dict[str, torch.Tensor]", budget: int, packed: bool) -> "l
     ends = [*starts[1:], len(positions)]
     lengths = [end - start for start, end in zip(starts, ends, strict=True)]
     pieces = []
-    for members in groups(lengths, budget, packed):
+    for members in groups(lengths, budget, packed, at_least):
         parts = {
             name: [batch[name][0, starts[place] : ends[place]] for place in members] for name in ("input_ids", "labels")
         }
@@ -90,8 +92,11 @@ def in_pieces(batch: "dict[str, torch.Tensor]", budget: int, packed: bool) -> "l
     return pieces
 
 
-def groups(lengths: Sequence[int], budget: int, packed: bool) -> list[list[int]]:
-    """The places of lengths that go together: first fit, longest first, when packed; else side by side by length."""
+def groups(lengths: Sequence[int], budget: int, packed: bool, at_least: int = 1) -> list[list[int]]:
+    """The places of lengths that go together: first fit, longest first, when packed; else side by side by length.
+
+    There are `at_least` so many groups, as long as there are as many lengths.
+    """
     by_length = sorted(range(len(lengths)), key=lambda place: -lengths[place])
     found: list[list[int]] = []
     room: list[int] = []
@@ -107,6 +112,9 @@ def groups(lengths: Sequence[int], budget: int, packed: bool) -> list[list[int]]
             fitting = len(found) - 1
         found[fitting].append(place)
         room[fitting] -= lengths[place]
+    while len(found) < min(at_least, len(lengths)):
+        largest = max(found, key=len)
+        found.append([largest.pop()])
     return found
 
 

@@ -25,7 +25,7 @@ SECONDS_BETWEEN_LINES = 10.0
 SAMPLES_LOOKED_AT = 32
 LOOKS = 5
 # More at once is no faster there, and only takes memory.
-CPU_TOKENS = 1024
+CPU_TOKENS = 512
 
 
 @dataclass(frozen=True)
@@ -249,7 +249,7 @@ def _step_trainer(most_tokens: int, packs: bool, on_less_memory: Callable[[int],
 
         def training_step(self, model: Any, inputs: Any, num_items_in_batch: Any = None) -> Any:
             while True:
-                pieces = in_pieces(inputs, self.budget, self.packed)
+                pieces = self._pieces(inputs)
                 try:
                     return self._all_pieces(model, pieces, num_items_in_batch)
                 except torch.OutOfMemoryError:
@@ -259,6 +259,15 @@ def _step_trainer(most_tokens: int, packs: bool, on_less_memory: Callable[[int],
                     torch.cuda.empty_cache()
                 self.budget = self._smaller(pieces)
                 on_less_memory(self.budget)
+
+        def _pieces(self, inputs: Any) -> Any:
+            pieces = in_pieces(inputs, self.budget, self.packed)
+            if self.accelerator.num_processes == 1:
+                return pieces
+            # TRL exchanges figures at every piece, so that each process has to have as many.
+            most = torch.tensor(len(pieces), device=self.accelerator.device)
+            torch.distributed.all_reduce(most, torch.distributed.ReduceOp.MAX)
+            return in_pieces(inputs, self.budget, self.packed, int(most))
 
         def _all_pieces(self, model: Any, pieces: Any, num_items: Any) -> Any:
             total: Any = 0
@@ -286,7 +295,7 @@ def _step_trainer(most_tokens: int, packs: bool, on_less_memory: Callable[[int],
             total: Any = 0
             with torch.no_grad():
                 answers = int((inputs["labels"] != -100).sum())
-                for piece in in_pieces(inputs, self.budget, self.packed):
+                for piece in self._pieces(inputs):
                     share = int((piece["labels"] != -100).sum()) / max(answers, 1)
                     total = total + share * super().prediction_step(model, piece, True, ignore_keys)[0]
             return total, None, None

@@ -101,7 +101,7 @@ def _trl(
     command += ["--lora_dropout", "0"]
     command += ["--lora_target_modules", "all-linear", "--load_in_4bit", "--use_bnb_nested_quant"]
     command += ["--max_steps", str(steps), "--per_device_train_batch_size", str(options.batch)]
-    command += ["--learning_rate", str(options.lr), "--report_to", "none", "--save_strategy", "no"]
+    command += ["--learning_rate", str(options.lr), "--report_to", "none", "--save_strategy", "no", "--use_cpu"]
     environment = {**os.environ, "HF_HUB_OFFLINE": "1"}
     _, _, everything, said = watch_command(command, folder, SECONDS_BETWEEN_LOOKS, environment)
     found = re.search(r"'train_runtime': '?([0-9.]+)", said)
