@@ -119,10 +119,11 @@ def train_adapter(
     plan = plan_steps(len(fitting), settings, processes)
     order = reading_order(len(fitting), plan.steps, settings, processes)
     arguments = _arguments(settings, plan, checkpoints, device, settings.early_stop > 0 and bool(val_fitting))
-    if not arguments.process_index:
-        newest_whole(checkpoints)  # and what is not whole is gone before others look
+    # The first process removes what is not whole, before others look.
+    last = newest_whole(checkpoints) if arguments.process_index == 0 else None
     _meet()
-    last = newest_whole(checkpoints)
+    if arguments.process_index > 0:
+        last = newest_whole(checkpoints)
     watcher = _watcher(on_step, check_control, settings, checkpoints)
     stopping = settings.early_stop if val_fitting else 0
     trainer = _trainer(

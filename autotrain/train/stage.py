@@ -72,7 +72,8 @@ def in_round(stage: Stage, paths: RunPaths) -> Done:
         final,
         final.parent / "checkpoints",
         start_from=paths.adapter(best.round) if best else None,
-        val=[*earlier_val, *divided.val],
+        # Stage 05 measures it anyway; here it is only for stopping in time.
+        val=[*earlier_val, *divided.val] if settings.early_stop else [],
         facts={
             "run_id": state.run_id,
             "round": round_number,
