@@ -172,8 +172,8 @@ def _run_stage(
             if source.problems or source.values or given or not options.run or (options.round or 0) < 1:
                 alone = "a stage of a run takes --run DIR and --round N from 1, and the run's own settings"
                 raise SettingsError("\n".join([*source.problems, alone]))
-            settings = load(RunPaths(options.run).config)
-            if together and trains_together(settings):
+            config = RunPaths(options.run).config
+            if together and config.exists() and trains_together(settings := load(config)):
                 return launch(settings, sys.argv[0], arguments)
             if rank():
                 return _follow(name, in_round, options.run, options.round)

@@ -29,6 +29,13 @@ from autotrain.validate.filters import Drop, first_drops, own_filters
 from autotrain.validate.fingerprints import Fingerprint, Reading, fingerprints, read
 from autotrain.validate.secrets import Scanner
 
+
+class TooLate(BaseException):
+    """The alarm went off. No Exception, because the scanner takes every one of these for a sample's fault."""
+
+
+# Python's parser turns an exception raised within it into one of its own.
+TOO_LATE = (TooLate, SystemError)
 # What the scanner has not seen yet when it is dropped.
 UNSCANNED = ("schema", "length")
 LINES_A_CHUNK = 200
@@ -151,7 +158,7 @@ class _Examiner:
             try:
                 with _at_most(SECONDS_A_LINE):
                     return self._examine(lines)
-            except TimeoutError:
+            except TOO_LATE:
                 return [self._alone(line) for line in lines]
         return [self._alone(line) for line in lines]
 
@@ -159,7 +166,7 @@ class _Examiner:
         try:
             with _at_most(SECONDS_A_LINE):
                 return self._examine([line])[0]
-        except TimeoutError:
+        except TOO_LATE:
             drop = Drop("secret", f"not examined within {SECONDS_A_LINE} s")
             return Examined(line[0], None, rejected_line(line[0], None, drop), drop)
 
@@ -266,10 +273,10 @@ def _tidy_text(value: Any) -> Any:
 
 @contextmanager
 def _at_most(seconds: float) -> Iterator[None]:
-    """Raise TimeoutError in the block after so many seconds, also within a regular expression."""
+    """Raise TooLate in the block after so many seconds, also within a regular expression."""
 
     def expire(*_: object) -> NoReturn:
-        raise TimeoutError
+        raise TooLate
 
     before = signal.signal(signal.SIGALRM, expire)
     signal.setitimer(signal.ITIMER_REAL, seconds)
