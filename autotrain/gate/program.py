@@ -26,7 +26,7 @@ def parse(code: str) -> ast.Module | Problem:
 
 
 def syntax_problem(code: str) -> Problem | None:
-    """Why `code` is no Python, or None: `parse` at a third of its price."""
+    """Why `code` is no Python, or None; no tree is made for it."""
     found = _read(code, lambda _: None)
     return found if isinstance(found, Problem) else None
 

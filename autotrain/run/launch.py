@@ -24,6 +24,11 @@ def rank() -> int | None:
     return int(os.environ["RANK"]) if "RANK" in os.environ else None
 
 
+def process_count() -> int:
+    """How many processes train together, by what the launcher of this one says."""
+    return int(os.environ.get("WORLD_SIZE", "1"))
+
+
 def trains_together(settings: Settings) -> bool:
     """Whether settings ask for a launcher that has not started us yet."""
     return rank() is None and (settings.processes > 1 or bool(settings.accelerate_config))

@@ -1,7 +1,6 @@
 """QLoRA with TRL's SFTTrainer, PEFT and bitsandbytes."""
 
 import math
-import os
 import time
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
@@ -11,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 from autotrain.config import Settings
 from autotrain.errors import AutotrainError, Refused, StopRequested
+from autotrain.run.launch import process_count
 from autotrain.sample import Sample
-from autotrain.train.batches import dataset_of, in_one_row, in_pieces, keeps_apart, reading_order
+from autotrain.train.batches import IGNORED, dataset_of, in_one_row, in_pieces, keeps_apart, reading_order
 from autotrain.train.checkpoints import newest_whole, prune, seal
 from autotrain.train.models import compute_dtype, load_base, load_tokenizer, pick_device, quiet_libraries, resolve_base
 from autotrain.train.render import Rendered, render
@@ -118,14 +118,14 @@ def train_adapter(
     processes = process_count()
     plan = plan_steps(len(fitting), settings, processes)
     order = reading_order(len(fitting), plan.steps, settings, processes)
-    arguments = _arguments(settings, plan, checkpoints, device, settings.early_stop > 0 and bool(val_fitting))
+    looked_at = val_fitting[:SAMPLES_LOOKED_AT] if settings.early_stop else []
+    arguments = _arguments(settings, plan, checkpoints, device, bool(looked_at))
     # The first process removes what is not whole, before others look.
     last = newest_whole(checkpoints) if arguments.process_index == 0 else None
     _meet()
     if arguments.process_index > 0:
         last = newest_whole(checkpoints)
     watcher = _watcher(on_step, check_control, settings, checkpoints)
-    stopping = settings.early_stop if val_fitting else 0
     trainer = _trainer(
         base,
         settings,
@@ -133,7 +133,7 @@ def train_adapter(
         start_from,
         tokenizer,
         [fitting[index] for index in order],
-        val_fitting[:SAMPLES_LOOKED_AT] if stopping else [],
+        looked_at,
         arguments,
         watcher,
         on_less_memory,
@@ -172,11 +172,6 @@ def tokens_at_once(settings: Settings, device: str) -> int:
     """How many tokens go through the model at once: as many as the plan for the card counts on."""
     whole = settings.batch_size * settings.seq_len
     return whole if device == "cuda" else min(whole, max(settings.seq_len, CPU_TOKENS))
-
-
-def process_count() -> int:
-    """How many processes train together, by what the launcher of this one says."""
-    return int(os.environ.get("WORLD_SIZE", "1"))
 
 
 def _meet() -> None:
@@ -295,9 +290,9 @@ def _step_trainer(most_tokens: int, packs: bool, on_less_memory: Callable[[int],
         def prediction_step(self, model: Any, inputs: Any, prediction_loss_only: bool, ignore_keys: Any = None) -> Any:
             total: Any = 0
             with torch.no_grad():
-                answers = int((inputs["labels"] != -100).sum())
+                answers = int((inputs["labels"] != IGNORED).sum())
                 for piece in self._pieces(inputs):
-                    share = int((piece["labels"] != -100).sum()) / max(answers, 1)
+                    share = int((piece["labels"] != IGNORED).sum()) / max(answers, 1)
                     total = total + share * super().prediction_step(model, piece, True, ignore_keys)[0]
             return total, None, None
 

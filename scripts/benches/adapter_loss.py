@@ -12,17 +12,14 @@ def main(base: str, adapter: str, file: str) -> None:
 
     from autotrain.config import Settings
     from autotrain.sample import load_samples
-    from autotrain.train.batches import IGNORED, in_one_row, in_pieces
+    from autotrain.train.batches import IGNORED, dataset_of, in_one_row, in_pieces
     from autotrain.train.models import load_tokenizer
     from autotrain.train.render import render
 
     tokenizer = load_tokenizer(base, Settings())
     model = AutoModelForCausalLM.from_pretrained(base, dtype=torch.float32)
     model = PeftModel.from_pretrained(model, adapter).eval()
-    rendered = [render(tokenizer, sample) for sample in load_samples(Path(file))]
-    examples = [
-        {"input_ids": one.prompt + one.answer, "labels": [IGNORED] * len(one.prompt) + one.answer} for one in rendered
-    ]
+    examples = list(dataset_of([render(tokenizer, sample) for sample in load_samples(Path(file))]))
     total, count = 0.0, 0
     with torch.no_grad():
         for piece in in_pieces(in_one_row(examples), 1024, packed=False):
