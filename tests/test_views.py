@@ -226,7 +226,7 @@ def test_hostile_events_neither_colour_nor_move(out: OutPaths) -> None:
 
 def test_the_evaluation_view_shows_figures_verdict_and_settings(running: Snapshot) -> None:
     wide, narrow = whole(running, 5, 160), whole(running, 5)
-    for words in ("pass@1 (executed)", "10.0% (2/20, 5.0%–20.0%)", "promoted; above the base", "8 wins, 1 losses"):
+    for words in ("pass@1 (executed)", "10.0% (2/20: ±10 points)", "promoted; above the base", "8 wins, 1 losses"):
         assert words in wide
     assert "45.0% (22.5–90.0)" in narrow
     assert all(len(line) <= 80 for line in narrow.splitlines()[:20])

@@ -1,12 +1,12 @@
 """Answers with their verdicts → the figures of a report."""
 
-from collections import Counter
-from collections.abc import Sequence
+from collections import Counter, defaultdict
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from autotrain.evaluate.answers import Answer
-from autotrain.evaluate.statistics import Rate, rate
+from autotrain.evaluate.statistics import Estimate, Rate, pass_at_k, rate
 from autotrain.gate.verdict import Verdict
 from autotrain.sample import Sample
 
@@ -38,6 +38,8 @@ class Metrics:
     mean_tokens: float | None
     validation_loss: float | None
     failures: dict[str, int]
+    pass_at_k: dict[str, Estimate]
+    """By k, of answers drawn at random."""
     asserts_outside: int
     """Fulfilled asserts that were judged outside of the answer's process; the others only by itself."""
     asserts_inside: int
@@ -48,11 +50,15 @@ class Metrics:
         return asdict(self)
 
 
-def measure(graded: Sequence[Graded]) -> Metrics:
-    """Count everything. Validation loss is per token of the reference answers, in nats."""
+def measure(graded: Sequence[Graded], drawn: Sequence[Graded] = ()) -> Metrics:
+    """Count everything, of one answer an item, and of those `drawn` at random besides.
+
+    Validation loss is per token of the reference answers, in nats.
+    """
     verdicts = [item.verdict for item in graded]
-    reference_tokens = sum(item.answer.reference_tokens for item in graded)
-    loss = sum(item.answer.loss * item.answer.reference_tokens for item in graded)
+    measured = [(item.answer.loss, item.answer.reference_tokens) for item in graded if item.answer.loss is not None]
+    reference_tokens = sum(tokens for _, tokens in measured)
+    loss = sum(loss * tokens for loss, tokens in measured)
     return Metrics(
         items=len(graded),
         pass_at_1=rate([verdict.passed for verdict in verdicts if verdict.passed is not None]),
@@ -70,22 +76,45 @@ def measure(graded: Sequence[Graded]) -> Metrics:
         truncated_rate=rate([item.answer.truncated for item in graded]),
         mean_tokens=round(sum(item.answer.tokens for item in graded) / len(graded), 1) if graded else None,
         validation_loss=round(loss / reference_tokens, 4) if reference_tokens else None,
-        failures=dict(
-            Counter(_failure(verdict) for verdict in verdicts if verdict.passed is False).most_common()
-        ),
+        failures=dict(Counter(failure(item) for item in graded if item.verdict.passed is False).most_common()),
+        pass_at_k=_pass_at_k(drawn),
         asserts_outside=sum(verdict.outside for verdict in verdicts),
         asserts_inside=sum(verdict.inside for verdict in verdicts),
         passes_inside=sum(verdict.passed is True and verdict.inside > 0 for verdict in verdicts),
     )
 
 
-def by_task_type(graded: Sequence[Graded]) -> dict[str, Metrics]:
-    """`measure` for each task type that occurs."""
-    kinds = sorted({item.sample.metadata.task_type or "unknown" for item in graded})
-    return {
-        kind: measure([item for item in graded if (item.sample.metadata.task_type or "unknown") == kind])
-        for kind in kinds
-    }
+Names = Callable[[Graded], Sequence[str]]
+
+
+def task_type(item: Graded) -> Sequence[str]:
+    return [item.sample.metadata.task_type or "unknown"]
+
+
+def concepts(item: Graded) -> Sequence[str]:
+    return item.sample.metadata.concepts
+
+
+def difficulty(item: Graded) -> Sequence[str]:
+    return [item.sample.metadata.difficulty or "unknown"]
+
+
+def measure_by(names: Names, graded: Sequence[Graded], drawn: Sequence[Graded] = ()) -> dict[str, Metrics]:
+    """`measure` for each of an item's `names` that occurs; an item with several counts for each."""
+    groups: defaultdict[str, tuple[list[Graded], list[Graded]]] = defaultdict(lambda: ([], []))
+    for place, part in enumerate((graded, drawn)):
+        for item in part:
+            for name in names(item):
+                groups[name][place].append(item)
+    return {name: measure(*groups[name]) for name in sorted(groups)}
+
+
+def _pass_at_k(drawn: Sequence[Graded]) -> dict[str, Estimate]:
+    outcomes: defaultdict[str, list[bool]] = defaultdict(list)
+    for item in drawn:
+        if item.verdict.passed is not None:
+            outcomes[item.answer.item].append(item.verdict.passed)
+    return pass_at_k([(sum(passed), len(passed)) for passed in outcomes.values()])
 
 
 def repeats(text: str) -> bool:
@@ -95,7 +124,20 @@ def repeats(text: str) -> bool:
     return bool(runs) and max(runs.values()) >= REPEATED_TIMES
 
 
-def _failure(verdict: Verdict) -> str:
-    if verdict.reason == "tests_failed" and verdict.error_class:
-        return f"tests_failed: {verdict.error_class}"
-    return verdict.reason
+CLASSES = {
+    "no_code": "no code",
+    "syntax": "syntax error",
+    "not_json": "wrong JSON",
+    "wrong_schema": "wrong JSON",
+    "AssertionError": "wrong answer",
+    "NameError": "name error",
+}
+
+
+def failure(item: Graded) -> str:
+    """Why an answer failed, in the few words by which failures are counted; errors by their names."""
+    verdict = item.verdict
+    if item.answer.truncated and verdict.reason in ("no_code", "syntax", "not_json", "empty_text"):
+        return "cut off"
+    kind = verdict.error_class if verdict.reason == "tests_failed" and verdict.error_class else verdict.reason
+    return CLASSES.get(kind, kind.replace("_", " "))

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from autotrain.config import BUILTIN_TEACHER, Settings, split_list
+from autotrain.config import OFFLINE_TEACHERS, Settings, split_list
 from autotrain.jsonl import read_objects
 from autotrain.redact import plain
 
@@ -55,7 +55,7 @@ def dataset_card(
     """The card as Markdown: `dropped` are words and counts in order, `overlaps` contaminated samples by problem."""
     count = contents.rounds.total()
     size = next((name for most, name in SIZES if count < most), "n>1M")
-    builtin = settings.teacher_model == BUILTIN_TEACHER
+    builtin = settings.teacher_model in OFFLINE_TEACHERS
     lines = [
         "---",
         "language:",

@@ -235,7 +235,7 @@ def _attack(worker: Worker) -> list[str]:
 
 
 def _is_timeout(ending: Ending, limits: Limits) -> bool:
-    return ending.status == "timeout" and ending.seconds < limits.seconds + GRACE_SECONDS
+    return ending.status == "timeout" and ending.seconds < limits.wall_seconds + GRACE_SECONDS
 
 
 def _nobody_called(listener: socket.socket) -> bool:

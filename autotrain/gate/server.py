@@ -17,6 +17,7 @@ import signal
 import socket
 import stat
 import sys
+import time
 from contextlib import suppress
 from math import ceil
 from types import ModuleType
@@ -39,6 +40,7 @@ USUAL = (
     "unicodedata unittest uuid warnings weakref zlib"
 )
 DEVICES = ("/dev/null", "/dev/zero", "/dev/random", "/dev/urandom")
+SHORTEST_NAP = 0.001
 WATCH_SECONDS = 0.05  # how often a folder that has no limit of its own is measured
 ANY_PROCESS = 0x7A7A7A7A
 BALLAST_BYTES = 8 << 20
@@ -93,7 +95,7 @@ class Server:
         for descriptor in descriptors:
             os.close(descriptor)
         self.control.send(b"began")
-        self.wait(child)
+        self.wait(child, seconds)
         # Of jobs that could make processes nothing would be left either: they are the server's now.
         kill_group(child)
         _, status, usage = os.wait4(child, 0)
@@ -106,15 +108,20 @@ class Server:
         if not self.mounted:
             empty(self.settings["folder"])
 
-    def wait(self, child: int) -> None:
-        """Until the job has ended, by itself, by order, or because the parent or its folder's limit is gone."""
+    def wait(self, child: int, seconds: float) -> None:
+        """Until the job has ended: by itself, by order, or as parent, processor time or its folder's room is gone."""
         descriptor = os.pidfd_open(child)
         waiting = select.poll()
         waiting.register(descriptor, select.POLLIN)
         waiting.register(self.control, select.POLLIN)
         try:
             while True:
-                ready = waiting.poll(None if self.mounted else WATCH_SECONDS * 1000)
+                left = seconds - processor_seconds(child)
+                if left <= 0:
+                    os.kill(child, signal.SIGKILL)
+                # It cannot have used up its time before so much of ours is over, unless by several threads.
+                nap = max(left, SHORTEST_NAP)
+                ready = waiting.poll(1000 * (nap if self.mounted else min(nap, WATCH_SECONDS)))
                 if any(number == descriptor for number, _ in ready):
                     return
                 if ready:
@@ -236,6 +243,11 @@ def can_mount(folder: str) -> bool:
             os._exit(1)
         os._exit(0)
     return os.waitpid(child, 0)[1] == 0
+
+
+def processor_seconds(process: int) -> float:
+    """What all threads of a process have computed. Its clock's number is made of its own (clock_getcpuclockid(3))."""
+    return time.clock_gettime((~process << 3) | 2)
 
 
 def kill_group(leader: int) -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from autotrain.errors import Refused
+from autotrain.evaluate.student import share_of_own, write_own_answers
 from autotrain.files import replace_text
 from autotrain.gate.card import dataset_card, read_contents
 from autotrain.gate.jail import Jail, Limits
@@ -50,7 +51,11 @@ def in_round(stage: Stage, paths: RunPaths) -> Done:
     number = stage.round_number
     message = _gate(stage, paths.clean(number), paths.tested(number), paths.failed(number))
     replace_text(paths.dataset_card, _card(stage, paths))
-    return Done(message, [paths.tested(number), paths.failed(number), paths.dataset_card])
+    artifacts = [paths.tested(number), paths.failed(number), paths.dataset_card]
+    if share_of_own(stage.settings):
+        message = f"{message}; {write_own_answers(stage, paths)}"
+        artifacts.append(paths.own(number))
+    return Done(message, artifacts)
 
 
 def _card(stage: Stage, paths: RunPaths) -> str:

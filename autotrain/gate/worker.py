@@ -124,7 +124,7 @@ class Worker:
         now = time.monotonic()
         if message == b"began":
             traces.began = now
-            return now + traces.limits.seconds
+            return now + traces.limits.wall_seconds
         if message.startswith(b"ended "):
             traces.ended = now
             code, number, processor = message.split()[1:]

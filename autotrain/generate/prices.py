@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
-from autotrain.config import BUILTIN_TEACHER, Settings, split_list
+from autotrain.config import OFFLINE_TEACHERS, Settings, split_list
 from autotrain.errors import SettingsError
 
 OPENAI_URL = "https://api.openai.com/v1"
@@ -76,7 +76,7 @@ def prices_for(settings: Settings) -> list[PriceList]:
     Raises SettingsError if they cannot be read, or if the cost is bounded and not known for every server.
     """
     lists = load_prices(Path(settings.teacher_prices) if settings.teacher_prices else None)
-    if settings.max_cost_usd is None or settings.teacher_model == BUILTIN_TEACHER:
+    if settings.max_cost_usd is None or settings.teacher_model in OFFLINE_TEACHERS:
         return lists
     for url in split_list(settings.teacher_base_url) or [OPENAI_URL]:
         if find_price(settings.teacher_model, url, lists) is None:

@@ -9,7 +9,7 @@ from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
-from autotrain.config import BUILTIN_TEACHER, Settings, require_teacher, split_list
+from autotrain.config import OFFLINE_TEACHERS, Settings, require_teacher, split_list
 from autotrain.errors import Refused
 from autotrain.files import replacing
 from autotrain.generate.api import Earlier, generate_with_api
@@ -36,7 +36,7 @@ def in_round(stage: Stage, paths: RunPaths) -> Done:
     if topics.focus:
         stage.say(f"more of {', '.join(name for name, weight in topics.focus.items() if weight > 1) or 'nothing'}")
     raw = paths.raw(number)
-    if stage.settings.teacher_model == BUILTIN_TEACHER:
+    if stage.settings.teacher_model in OFFLINE_TEACHERS:
         message = _ask_builtin(stage, topics, raw)
     else:
         message = _ask_server(stage, topics, _read_earlier(paths, number), raw, paths.responses(number))
@@ -47,7 +47,7 @@ def on_files(stage: Stage, options: argparse.Namespace) -> Done:
     """Write samples to a file of the user's; the ledger lies beside it, so that nothing is paid for twice."""
     (output,) = required(options, "output")
     topics = read_topics(stage.settings)
-    if stage.settings.teacher_model == BUILTIN_TEACHER:
+    if stage.settings.teacher_model in OFFLINE_TEACHERS:
         return Done(f"{output}: {_ask_builtin(stage, topics, output)}")
     ledger = output.with_name(output.stem + ".responses.jsonl")
     return Done(f"{output}: {_ask_server(stage, topics, Earlier(), output, ledger)}")

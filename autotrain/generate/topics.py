@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import cast, get_args
 
-from autotrain.config import BUILTIN_TEACHER, Settings, split_list
+from autotrain.config import OFFLINE_TEACHERS, Settings, split_list
 from autotrain.errors import AutotrainError, SettingsError
 from autotrain.sample import TaskType
 
@@ -47,7 +47,7 @@ def read_focus(path: Path) -> dict[str, float]:
 def read_topics(settings: Settings) -> Topics:
     """Read both settings; raise SettingsError for a name or share that cannot be."""
     concepts = tuple(split_list(settings.concepts))
-    if settings.teacher_model == BUILTIN_TEACHER:
+    if settings.teacher_model in OFFLINE_TEACHERS:
         from autotrain.generate.builtin import CONCEPTS
 
         for name in concepts:

@@ -293,7 +293,7 @@ def measured(run: Run) -> Measured | None:
     try:
         content = {value["id"]: _content(value) for value in read_objects(run.paths.val(number))}
         for answer in read_objects(run.paths.answers(number)):
-            if answer["model"] == name and answer["item"] in content:
+            if answer["model"] == name and answer["item"] in content and not answer.get("draw"):
                 item = content[answer["item"]]
                 losses[item] = float(answer["loss"]), int(answer["reference_tokens"])
                 if isinstance(outcome := answer["verdict"]["passed"], bool):

@@ -78,6 +78,14 @@ class RunPaths:
     def tested(self, round_number: int) -> Path:
         return self.data / f"tested_round_{round_number}.jsonl"
 
+    def own(self, round_number: int) -> Path:
+        """The student's own right answers to the round's tasks."""
+        return self.data / f"own_round_{round_number}.jsonl"
+
+    def own_answers(self, round_number: int) -> Path:
+        """All that the student answered to them."""
+        return self.data / f"own_answers_round_{round_number}.jsonl"
+
     def failed(self, round_number: int) -> Path:
         return self.data / f"failed_round_{round_number}.jsonl"
 
@@ -96,6 +104,9 @@ class RunPaths:
 
     def report_text(self, round_number: int) -> Path:
         return self.eval / f"report_round_{round_number}.md"
+
+    def report_page(self, round_number: int) -> Path:
+        return self.eval / f"report_round_{round_number}.html"
 
     def answers(self, round_number: int) -> Path:
         return self.eval / f"answers_round_{round_number}.jsonl"

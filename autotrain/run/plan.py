@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
-from autotrain.config import BUILTIN_TEACHER, CARD_GB, Settings, split_list
+from autotrain.config import CARD_GB, OFFLINE_TEACHERS, Settings, split_list
 from autotrain.generate.prices import OPENAI_URL, PriceList, find_price, prices_for, server_of
 from autotrain.redact import redact
 
@@ -50,6 +50,7 @@ def plan_text(settings: Settings, vram: float | None = None) -> str:
         "adapter": adapter,
         "memory": memory_text(settings, gpus(), vram),
         "time": time_text(settings),
+        "evaluation": _evaluation(settings),
         "output": str(settings.out_dir),
     }
     width = max(len(name) for name in rows)
@@ -67,12 +68,22 @@ def _training(settings: Settings) -> tuple[int, str, int]:
 
 def _teacher(settings: Settings) -> str:
     teacher = settings.teacher_model
-    if teacher == BUILTIN_TEACHER:
+    if teacher in OFFLINE_TEACHERS:
         return teacher
     teacher += f" at {settings.teacher_base_url or 'the OpenAI API'}, about {_requests(settings)} requests a round"
     bounds = [f"${settings.max_cost_usd:g}"] if settings.max_cost_usd is not None else []
     bounds += [f"{settings.max_tokens:,} tokens"] if settings.max_tokens is not None else []
     return teacher + (f", at most {' and '.join(bounds)} in all" if bounds else "")
+
+
+def _evaluation(settings: Settings) -> str:
+    parts = [f"answers by {settings.eval_engine}, at most {settings.eval_max_new_tokens} tokens each"]
+    if settings.eval_samples:
+        parts.append(f"{settings.eval_samples} more at random for pass@k")
+    parts.append(f"benchmarks {settings.benchmarks}" if settings.benchmarks else "no benchmark")
+    if settings.focus and settings.rounds > 1:
+        parts.append("what fails is asked more of")
+    return ", ".join(parts)
 
 
 def _requests(settings: Settings) -> int:
@@ -81,8 +92,8 @@ def _requests(settings: Settings) -> int:
 
 def cost_text(settings: Settings, lists: Sequence[PriceList]) -> str:
     """What the teacher of a whole run costs by these prices: about, and at most; unknown where a price is."""
-    if settings.teacher_model == BUILTIN_TEACHER:
-        return "nothing (builtin)"
+    if settings.teacher_model in OFFLINE_TEACHERS:
+        return f"nothing ({settings.teacher_model})"
     servers = split_list(settings.teacher_base_url) or [OPENAI_URL]
     prices = [find_price(settings.teacher_model, url, lists) for url in servers]
     known = [price for price in prices if price is not None]

@@ -14,6 +14,9 @@ from pathlib import Path
 
 from autotrain.config import Settings, load, require_teacher
 from autotrain.errors import AutotrainError, Refused, SettingsError, StopRequested
+from autotrain.evaluate.benchmarks import read_benchmarks
+from autotrain.evaluate.engines import require_engine
+from autotrain.evaluate.student import require_proof
 from autotrain.files import replace_link, replace_text
 from autotrain.generate.prices import prices_for
 from autotrain.generate.topics import read_topics
@@ -61,6 +64,9 @@ def read_order(source: Source, resume: str | None = None) -> Order:
     require_base(settings.base_model)
     read_topics(settings)
     prices_for(settings)
+    require_engine(settings)
+    require_proof(settings)
+    read_benchmarks(settings)
     return Order(settings, out, run)
 
 

@@ -68,6 +68,9 @@ def _scores(report: dict[str, Any], state: State) -> list[str]:
     else:
         lines.append(f"  round {report['round']:<10} {_score(models['new'])}")
         lines.append("  no adapter beat the base model, so there is no best_adapter")
+    for name, benchmark in report.get("benchmarks", {}).items():
+        scores = [show_rate(benchmark["models"][role]["total"]["pass_at_1"]) for role in ("base", "new")]
+        lines.append(f"  {name}: base {scores[0]}, round {report['round']} {scores[1]}")
     lines.append(f"  execution: {report['execution']}")
     return lines
 
@@ -86,8 +89,9 @@ def _next_steps(paths: RunPaths, state: State, settings: Settings) -> list[str]:
     if state.status in ("failed", "refused"):
         return [f"events: {paths.events}", f"after mending the cause: {resume}"]
     steps = []
-    if state.current_round and paths.report_text(state.current_round).exists():
-        steps.append(f"read the report: {paths.report_text(state.current_round)}")
+    for report in (paths.report_page(state.current_round), paths.report_text(state.current_round)):
+        if report.exists():
+            steps.append(f"read the report: {report}")
     if state.best is not None:
         steps.append(f"use the adapter: {paths.best_adapter} (its README.md shows how)")
     else:

@@ -106,6 +106,19 @@ def tokenizer_file(name: str) -> Path | None:
     return Path(cached) if isinstance(cached, str) else None
 
 
+def base_version(path: str) -> str:
+    """A base model's name with what tells its weights from others under the same name, as far as files here say."""
+    folder = Path(path)
+    if folder.is_dir():
+        files = sorted([*folder.glob("*.safetensors"), folder / "config.json"])
+        stamps = [(file.name, file.stat().st_size, file.stat().st_mtime_ns) for file in files if file.is_file()]
+        return f"{folder.name} {hashlib.sha256(repr(stamps).encode()).hexdigest()[:12]}"
+    from huggingface_hub import try_to_load_from_cache
+
+    cached = try_to_load_from_cache(path, "config.json")
+    return f"{path} {Path(cached).parent.name[:12]}" if isinstance(cached, str) else path
+
+
 def quiet_libraries() -> None:
     """Keep progress bars and notes to developers out of a log that a person reads in the morning."""
     import warnings

@@ -7,7 +7,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from autotrain.config import SELF_TEACHER
 from autotrain.errors import AutotrainError, Refused
+from autotrain.evaluate.student import learn_from_own, share_of_own
 from autotrain.jsonl import write_jsonl
 from autotrain.run.paths import RunPaths
 from autotrain.run.stage import Done, Stage, required
@@ -36,23 +38,23 @@ def in_round(stage: Stage, paths: RunPaths) -> Done:
         earlier_train,
         earlier_val,
     )
-    replayed = replay(
-        earlier_train, round(settings.replay_ratio * len(divided.train)), settings.seed + round_number
-    )
-    training = divided.train + replayed
+    replayed = replay(earlier_train, round(settings.replay_ratio * len(divided.train)), settings.seed + round_number)
+    new = divided.train
+    if share_of_own(settings):
+        new = learn_from_own(new, paths.own(round_number), alone=settings.teacher_model == SELF_TEACHER)
+    training = new + replayed
     if not earlier_val and not divided.val:
         raise Refused(
             f"nothing can be held out: the {len(divided.train)} samples of round {round_number} are all alike; "
             "more varied samples are needed to measure anything"
         )
-    if not divided.train:
+    if not new:
         raise Refused(f"no sample is left to train on in round {round_number}; raise SAMPLES_PER_ROUND")
     if not stage.follows:
         write_jsonl(paths.train(round_number), (sample.to_json() for sample in training))
         write_jsonl(paths.val(round_number), (sample.to_json() for sample in [*earlier_val, *divided.val]))
     message = (
-        f"{len(divided.train)} new and {len(replayed)} earlier samples to train on, "
-        f"{len(divided.val)} newly held out"
+        f"{len(new)} new and {len(replayed)} earlier samples to train on, {len(divided.val)} newly held out"
     )
     stage.say(message)
     stage.progress(
@@ -157,9 +159,7 @@ def _train(
         **facts,
         "base_model": settings.base_model,
         "base_path": base,
-        "start_from": None
-        if earlier is None
-        else {"round": earlier["round"], "adapter": earlier["adapter_sha256"]},
+        "start_from": None if earlier is None else {"round": earlier["round"], "adapter": earlier["adapter_sha256"]},
         "adapter_sha256": sha256_of(unfinished / "adapter_model.safetensors"),
         "render_sha256": render_digest(load_tokenizer(str(unfinished), settings)),
         "training": trained.__dict__,
@@ -171,9 +171,7 @@ def _train(
     unfinished.rename(final)
     shutil.rmtree(checkpoints, ignore_errors=True)
     if trained.too_long:
-        stage.say(
-            f"{trained.too_long} samples are longer than SEQ_LEN = {settings.seq_len} and were left out"
-        )
+        stage.say(f"{trained.too_long} samples are longer than SEQ_LEN = {settings.seq_len} and were left out")
         stage.progress("samples longer than SEQ_LEN left out", {"rejected_length": trained.too_long})
     return trained
 
@@ -231,8 +229,6 @@ def _reporter(stage: Stage) -> Any:
             last_line = step.seconds
             ahead = step.steps - step.step
             here = step.step - first.step + 1
-            stage.say(
-                f"step {step.step}/{step.steps}, loss {step.loss:.3f}, {ahead * step.seconds / here:.0f} s left"
-            )
+            stage.say(f"step {step.step}/{step.steps}, loss {step.loss:.3f}, {ahead * step.seconds / here:.0f} s left")
 
     return report

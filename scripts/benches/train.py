@@ -36,6 +36,10 @@ def add_command(commands: Any) -> None:
     parser.add_argument("--held-out", type=int, default=40, help="to measure the loss on (default: 40)")
     parser.add_argument("--batch", type=int, default=8, help="samples a step, for both (default: 8, TRL's own)")
     parser.add_argument("--lr", type=float, default=5e-4, help="learning rate, for both (default: 5e-4)")
+    parser.add_argument(
+        "--default-steps", type=int, default=0,
+        help="steps of trl sft in bfloat16, its default: a step takes minutes on most processors (default: 0)",
+    )  # fmt: skip
     parser.add_argument("--base-model", default=EMBEDDED_MODEL, help="folder of a model (default: the embedded one)")
     parser.add_argument(
         "--architecture", choices=sorted(ARCHITECTURES), help="estimate its memory at each preset instead"
@@ -58,14 +62,25 @@ def measure(options: argparse.Namespace) -> Measurement:
         folder = Path(name)
         write_jsonl(folder / "train.jsonl", (one.to_json() for one in train))
         write_jsonl(folder / "held_out.jsonl", (one.to_json() for one in held_out))
-        rows = [_ours(folder, base, options, steps), _trl(folder, base, options, steps, train)]
+        tokens = _token_count(base, train)
+        rows = [
+            _ours(folder, base, options, steps),
+            _trl("trl sft, float32", ["--bf16", "false"], folder, base, options, steps, train, tokens),
+        ]
+        if options.default_steps:
+            one_step = tokens / options.samples * options.batch
+            rows.append(
+                _trl(
+                    "trl sft", [], folder, base, options, options.default_steps, train, one_step * options.default_steps
+                )
+            )
     for row in rows:
-        row["÷ trl"] = float(row["tokens/s"]) / float(rows[1]["tokens/s"])
+        row["÷ trl"] = float(row["tokens/s"]) / float(rows[-1]["tokens/s"])
     notes = [
         f"{options.samples} samples once, {options.batch} a step, {steps} steps, rate {options.lr:g}, rank 16, "
         "NF4 with double quantization; losses of the answers of "
         f"{options.held_out} other samples, on the base in float32. Tokens are prompts and answers without padding.",
-        "trl sft: its own defaults else (bfloat16, gradient checkpointing, padded batches).",
+        "trl sft: its own defaults else (gradient checkpointing, padded batches; bfloat16 where not said otherwise).",
     ]
     return Measurement(f"Stage 04 on {options.base_model}", COLUMNS, rows, rows, notes)
 
@@ -81,11 +96,17 @@ def _ours(folder: Path, base: str, options: argparse.Namespace, steps: int) -> d
     return _row("autotrain", steps, training["seconds"], training["tokens"], everything, folder, base, adapter)
 
 
+def _token_count(base: str, samples: list[Sample]) -> float:
+    tokenizer = load_tokenizer(base, Settings())
+    return float(sum(len(render(tokenizer, one)) for one in samples))
+
+
 def _trl(
-    folder: Path, base: str, options: argparse.Namespace, steps: int, samples: list[Sample]
-) -> dict[str, Cell]:
-    data, adapter = folder / "data", folder / "trl"
-    data.mkdir()
+    who: str, extra: list[str], folder: Path, base: str, options: argparse.Namespace, steps: int,
+    samples: list[Sample], tokens: float,
+) -> dict[str, Cell]:  # fmt: skip
+    data, adapter = folder / "data", folder / who
+    data.mkdir(exist_ok=True)
     write_jsonl(
         data / "train.jsonl",
         (
@@ -103,17 +124,15 @@ def _trl(
     command += ["--max_steps", str(steps), "--per_device_train_batch_size", str(options.batch)]
     command += ["--learning_rate", str(options.lr), "--report_to", "none", "--save_strategy", "no", "--use_cpu"]
     environment = {**os.environ, "HF_HUB_OFFLINE": "1"}
-    _, _, everything, said = watch_command(command, folder, SECONDS_BETWEEN_LOOKS, environment)
+    _, _, everything, said = watch_command(command + extra, folder, SECONDS_BETWEEN_LOOKS, environment)
     found = re.search(r"'train_runtime': '?([0-9.]+)", said)
     if found is None:
         raise SettingsError(f"trl sft did not say how long it took: {said[-300:]}")
-    tokenizer = load_tokenizer(base, Settings())
-    tokens = sum(len(render(tokenizer, one)) for one in samples)
-    return _row("trl sft", steps, float(found[1]), tokens, everything, folder, base, adapter)
+    return _row(who, steps, float(found[1]), tokens, everything, folder, base, adapter)
 
 
 def _row(
-    who: str, steps: int, seconds: float, tokens: int, memory: list[int], folder: Path, base: str, adapter: Path
+    who: str, steps: int, seconds: float, tokens: float, memory: list[int], folder: Path, base: str, adapter: Path
 ) -> dict[str, Cell]:
     command = [sys.executable, str(LOSS), base, str(adapter), str(folder / "held_out.jsonl")]
     *_, said = watch_command(command, folder, SECONDS_BETWEEN_LOOKS)

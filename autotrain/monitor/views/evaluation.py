@@ -66,7 +66,29 @@ def _report(report: Mapping[str, Any], page: Page) -> list[Line]:
         Text("why answers failed", HEADING),
         *(line for text in failures for line in wrapped(text, page.width)),
         Text(),
+        *_benchmarks(report, page),
+        *_link(report, page),
     ]
+
+
+def _link(report: Mapping[str, Any], page: Page) -> list[Line]:
+    if report.get("report_version", 1) < 2:
+        return []
+    return [*wrapped(Text(f"with plots: eval/report_round_{report['round']}.html", "dim"), page.width), Text()]
+
+
+def _benchmarks(report: Mapping[str, Any], page: Page) -> list[Line]:
+    """The same models on what nobody trained for; reports of older versions have none."""
+    benchmarks = report.get("benchmarks") or {}
+    if not benchmarks:
+        return []
+    names = [name for name in TITLES if name in report["models"]]
+    rows: list[list[Cell]] = [[Text("benchmarks", HEADING), *(Text(TITLES[name], HEADING) for name in names)]]
+    for title, benchmark in benchmarks.items():
+        figures = [benchmark["models"].get(name) for name in names]
+        rates = (_rate(part["total"]["pass_at_1"] if part else None, page.width < WIDE) for part in figures)
+        rows.append([title, *rates])
+    return [*grid(rows), Text()]
 
 
 def _comparison(title: str, item: Mapping[str, Any], width: int) -> list[Line]:

@@ -5,7 +5,7 @@ from typing import Any
 
 from rich.text import Text
 
-from autotrain.config import BUILTIN_TEACHER
+from autotrain.config import OFFLINE_TEACHERS
 from autotrain.evaluate.report import show_rate
 from autotrain.monitor.charts import bar, sparkline
 from autotrain.monitor.snapshot import Snapshot, StageView, round_left, rounds_asked, run_left, score, stage_rail
@@ -138,8 +138,8 @@ def _teacher(snapshot: Snapshot, width: int) -> list[Line]:
     settings, state = snapshot.settings, snapshot.state
     assert state is not None
     name = setting(settings.get("teacher_model"))
-    if name == BUILTIN_TEACHER:
-        return [Text("builtin: no requests, tokens or cost")]
+    if name in OFFLINE_TEACHERS:
+        return [Text(f"{name}: no requests, tokens or cost")]
     usage = state.usage
     line = Text(f"{name}, {count(usage.get('requests_sent'))} requests, {tokens(usage)}, ")
     most = settings.get("max_tokens")

@@ -2,7 +2,7 @@
 
 from rich.text import Text
 
-from autotrain.config import BUILTIN_TEACHER
+from autotrain.config import OFFLINE_TEACHERS
 from autotrain.monitor.snapshot import Snapshot, stage_rail
 from autotrain.monitor.views.layout import TITLE_WIDTH, Line, titled, wrapped
 from autotrain.monitor.views.page import Page
@@ -23,9 +23,9 @@ def teacher(snapshot: Snapshot, page: Page) -> list[Line]:
     """What the teacher was asked, what it gave, and what that cost."""
     settings = snapshot.settings
     model = setting(settings.get("teacher_model"))
-    builtin = model == BUILTIN_TEACHER
+    builtin = model in OFFLINE_TEACHERS
     where = f"{model} at {settings.get('teacher_base_url') or 'the OpenAI API'}"
-    rows = [("teacher", Text("builtin: composes its tasks here; no requests, tokens or cost" if builtin else where))]
+    rows = [("teacher", Text(f"{model}: tasks are composed here; no requests, tokens or cost" if builtin else where))]
     rows.append(("samples", Text(_samples(snapshot))))
     rows += [] if builtin else _requests(snapshot)
     lines: list[Line] = []
