@@ -310,6 +310,8 @@ def _growing_layer() -> Any:
     from transformers.cache_utils import DynamicLayer
 
     class Growing(DynamicLayer):
+        keys: Any
+        values: Any
         store: "list[torch.Tensor] | None" = None
 
         def update(self, key_states: Any, value_states: Any, *_: Any, **__: Any) -> Any:
