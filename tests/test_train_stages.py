@@ -106,7 +106,11 @@ def test_training_does_not_touch_an_output_that_exists(adapter: Path, base: Path
 
 def test_evaluation_of_an_adapter_on_files(adapter: Path, base: Path, data: Path, tmp_path: Path) -> None:
     output = tmp_path / "report.json"
-    words = ("--base-model", base, "--data", data, "--adapter", adapter, "--output", output)
+    bench = tmp_path / "mine.jsonl"
+    problem = {"task_id": 1, "text": "Return one.", "code": "def one(): return 1", "test_list": ["assert one()"]}
+    write_jsonl(bench, [problem])
+    words: tuple[object, ...] = ("--base-model", base, "--data", data, "--adapter", adapter, "--output", output)
+    words += ("--benchmarks", bench, "--eval-samples", 2)
     done = program("05_eval.py", *words)
     assert done.returncode == 0, done.stderr
     report = json.loads(output.read_text())
@@ -121,6 +125,9 @@ def test_evaluation_of_an_adapter_on_files(adapter: Path, base: Path, data: Path
     assert again.returncode == 0, again.stderr
     assert "answers" not in again.stdout.replace("answers that", "")
     assert json.loads(output.read_text()) == report
+    assert report["benchmarks"]["mine"]["items"] == 1
+    assert report["benchmarks"]["mine"]["models"]["new"]["total"]["pass_at_1"]["hits"] == 0
+    assert list(total["pass_at_k"]) == ["1", "2"]
 
 
 def test_an_adapter_of_another_template_is_refused_by_name(
