@@ -130,3 +130,11 @@ def test_pass_at_k_is_the_share_of_all_choices_that_hold_a_right_answer() -> Non
         assert estimate.value == pytest.approx(exact, abs=1e-4)
         assert (estimate.n, estimate.low <= estimate.value <= estimate.high) == (3, True)
     assert pass_at_k([]) == {}
+
+
+def test_pass_at_k_of_outcomes_has_the_interval_of_a_rate_and_nothing_is_never_sure() -> None:
+    plain = rate([True] * 15 + [False] * 133)
+    assert plain is not None
+    estimate = pass_at_k([(1, 1)] * 15 + [(0, 1)] * 133)["1"]
+    assert (estimate.low, estimate.high) == pytest.approx((plain.low, plain.high), abs=1e-4)
+    assert pass_at_k([(0, 2)] * 8)["2"].high > 0.3

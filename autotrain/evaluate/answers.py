@@ -116,19 +116,27 @@ def append_answers(path: Path, answers: Sequence[Answer]) -> None:
         stream.write("".join(to_line(answer.to_json()) for answer in answers))
 
 
+SECONDS_BETWEEN_EVENTS, SECONDS_BETWEEN_LINES = 2.0, 10.0
+
+
 class Clock:
-    """Says how long is left, from what was done so far."""
+    """Says how long is left, from what was done so far, and when it is time to say so."""
 
     def __init__(self, total: int) -> None:
         self.total, self.done = total, 0
-        self.started = self.last = time.monotonic()
+        self.started = self.counted = self.said = time.monotonic()
 
     def add(self, count: int) -> float:
         """Count what was done; return the seconds left."""
         self.done += count
-        self.last = time.monotonic()
-        return (self.total - self.done) * (self.last - self.started) / self.done
+        self.counted = time.monotonic()
+        return (self.total - self.done) * (self.counted - self.started) / self.done
 
-    def since_last(self) -> float:
-        """Seconds since something was counted."""
-        return time.monotonic() - self.last
+    def event_due(self) -> bool:
+        return time.monotonic() - self.counted >= SECONDS_BETWEEN_EVENTS
+
+    def line_due(self) -> bool:
+        """Whether a person has waited for long; asked once for each line."""
+        due = self.done == self.total or time.monotonic() - self.said >= SECONDS_BETWEEN_LINES
+        self.said = time.monotonic() if due else self.said
+        return due

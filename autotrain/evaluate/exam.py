@@ -23,8 +23,6 @@ from autotrain.gate.verify import verify_answers
 from autotrain.run.stage import Stage
 from autotrain.sample import Sample
 
-SECONDS_BETWEEN_REPORTS = 2.0
-
 
 @dataclass(frozen=True)
 class Asked:
@@ -91,7 +89,7 @@ def answer_all(
                 append_answers(log, answers)
                 known.update((answer.key, answer) for answer in answers)
                 done += answers
-                if clock.since_last() >= SECONDS_BETWEEN_REPORTS:
+                if clock.event_due():
                     _report(stage, model, clock, done, counter)
                     done = []
                 stage.check_control()
@@ -132,4 +130,5 @@ def _report(stage: Stage, model: Model, clock: Clock, answers: Sequence[Answer],
         return
     left = clock.add(len(answers))
     stage.progress(f"{model.role}: {clock.done}/{clock.total} answers", _counted(counter, answers))
-    stage.say(f"{clock.done}/{clock.total} answers, {left:.0f} s left")
+    if clock.line_due():
+        stage.say(f"{clock.done}/{clock.total} answers, {left:.0f} s left")

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from statistics import fmean, stdev
+from statistics import fmean
 from typing import Literal
 
 SIGNIFICANT = 0.05
@@ -40,7 +40,7 @@ class Comparison:
 
 @dataclass(frozen=True)
 class Estimate:
-    """A mean over `n` items, with its 95 % interval by their standard error."""
+    """A mean of shares over `n` items, with a 95 % interval that is Wilson's for so many items, so none too narrow."""
 
     value: float
     n: int
@@ -112,6 +112,8 @@ def pass_at_k(hits: Sequence[tuple[int, int]]) -> dict[str, Estimate]:
 
 
 def _estimate(values: Sequence[float]) -> Estimate:
-    mean = fmean(values)
-    half = 1.96 * stdev(values) / math.sqrt(len(values)) if len(values) > 1 else 1.0
-    return Estimate(round(mean, 4), len(values), round(max(0.0, mean - half), 4), round(min(1.0, mean + half), 4))
+    # Shares vary at most as outcomes do whose mean is theirs; and where all are alike, this is still an interval.
+    mean, n, z = fmean(values), len(values), 1.96
+    middle = (mean + z * z / (2 * n)) / (1 + z * z / n)
+    half = z * math.sqrt(mean * (1 - mean) / n + z * z / (4 * n * n)) / (1 + z * z / n)
+    return Estimate(round(mean, 4), n, round(max(0.0, middle - half), 4), round(min(1.0, middle + half), 4))
