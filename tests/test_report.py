@@ -70,6 +70,12 @@ def test_later_rounds_know_the_earlier_ones() -> None:
     assert [one.round for one in second.rounds] == [1, 2]
     assert [one.verdict for one in second.rounds] == ["better", "better"]
     assert second.comparisons[BEST_AGAINST_BASE].p_corrected == 0.0625
+    (bench,) = second.benchmarks.values()
+    assert {title: one.p_corrected for title, one in bench.comparisons.items()} == {
+        AGAINST_BASE: second.comparisons[AGAINST_BASE].p_corrected,
+        AGAINST_BEST: second.comparisons[AGAINST_BEST].p_corrected,
+        BEST_AGAINST_BASE: 0.0625,
+    }
     assert (second.comparisons[AGAINST_BEST].wins, second.comparisons[AGAINST_BEST].verdict) == (3, "no evidence")
 
 

@@ -55,7 +55,8 @@ def make_report(
 ) -> Report:
     """All figures of `models` by role on the held-out items, and on benchmarks, and what follows from them."""
     figures = {role: _figures(model) for role, model in models.items()}
-    comparisons, rounds = _corrected(_comparisons(models), history)
+    earlier = {report["round"]: report["comparisons"] for report in history.earlier}
+    comparisons, rounds = _corrected(_comparisons(models), earlier, history)
     decision = _decide(settings, figures, comparisons)
     return Report(
         report_version=REPORT_VERSION,
@@ -69,15 +70,7 @@ def make_report(
         models=figures,
         comparisons=comparisons,
         rounds=rounds,
-        benchmarks={
-            benchmark.name: BenchmarkFigures(
-                items=len(benchmark.items),
-                prompt=STYLES[style],
-                models={role: BenchmarkModel(one.name, measure(one.graded, one.drawn)) for role, one in parts.items()},
-                comparisons=_comparisons(parts),
-            )
-            for benchmark, style, parts in benchmarks
-        },
+        benchmarks={one.name: _benchmark(one, style, parts, history) for one, style, parts in benchmarks},
         focus=None if history.focus is None else _focus(history.focus, models, decision),
         decision=decision,
     )
@@ -90,6 +83,23 @@ def _figures(model: Outcomes) -> ModelFigures:
         by_task_type=measure_by(task_type, model.graded, model.drawn),
         by_concept=measure_by(concepts, model.graded, model.drawn),
         by_difficulty=measure_by(difficulty, model.graded, model.drawn),
+    )
+
+
+def _benchmark(
+    benchmark: Benchmark, style: Style, models: Mapping[str, Outcomes], history: History
+) -> BenchmarkFigures:
+    earlier = {
+        report["round"]: report["benchmarks"][benchmark.name]["comparisons"]
+        for report in history.earlier
+        if benchmark.name in report.get("benchmarks", ())
+    }
+    comparisons, _ = _corrected(_comparisons(models), earlier, history)
+    return BenchmarkFigures(
+        items=len(benchmark.items),
+        prompt=STYLES[style],
+        models={role: BenchmarkModel(one.name, measure(one.graded, one.drawn)) for role, one in models.items()},
+        comparisons=comparisons,
     )
 
 
@@ -106,7 +116,7 @@ def _comparisons(models: Mapping[str, Outcomes]) -> dict[str, Comparison]:
 
 
 def _corrected(
-    comparisons: Mapping[str, Comparison], history: History
+    comparisons: Mapping[str, Comparison], earlier: Mapping[int, Mapping[str, Any]], history: History
 ) -> tuple[dict[str, Comparison], list[RoundComparison]]:
     """The comparisons corrected for there being one a round; and every round's with the base.
 
@@ -118,13 +128,11 @@ def _corrected(
     for title, planned in ((AGAINST_BASE, history.planned_rounds), (AGAINST_BEST, history.planned_rounds - 1)):
         if title not in found:
             continue
-        earlier = {
-            one["round"]: _read(one["comparisons"][title]) for one in history.earlier if title in one["comparisons"]
-        }
-        family = corrected([*earlier.values(), found[title]], max(planned, len(earlier) + 1))
+        before = {number: _read(one[title]) for number, one in earlier.items() if title in one}
+        family = corrected([*before.values(), found[title]], max(planned, len(before) + 1))
         found[title] = family[-1]
         if title == AGAINST_BASE:
-            numbers = [*earlier, history.round_number]
+            numbers = [*before, history.round_number]
             rounds = [RoundComparison(**asdict(one), round=number) for number, one in zip(numbers, family, strict=True)]
     if BEST_AGAINST_BASE in found:
         (found[BEST_AGAINST_BASE],) = corrected([found[BEST_AGAINST_BASE]], history.planned_rounds)

@@ -158,7 +158,7 @@ def to_markdown(report: Mapping[str, Any]) -> str:
         lines += [f"- round {item['round']}: {show_comparison(item)}" for item in report["rounds"]]
     for name, benchmark in report["benchmarks"].items():
         lines += ["", f"## {name}", "", f"{benchmark['items']} problems, asked {benchmark['prompt']}. Decides nothing."]
-        lines += ["", *_totals({role: model["total"] for role, model in benchmark["models"].items()}), ""]
+        lines += ["", *_totals({role: benchmark["models"][role]["total"] for role in names}), ""]
         lines += [f"- {title}: {show_comparison(item)}" for title, item in benchmark["comparisons"].items()]
     for part, title in PARTS.items():
         lines += ["", f"## pass@1 by {title}", "", *_by(part, title, models, names)]

@@ -171,7 +171,7 @@ def train_adapter(
 def tokens_at_once(settings: Settings, device: str) -> int:
     """How many tokens go through the model at once: as many as the plan for the card counts on."""
     whole = settings.batch_size * settings.seq_len
-    return whole if device == "cuda" else min(whole, max(settings.seq_len, CPU_TOKENS))
+    return whole if device == "cuda" else min(whole, CPU_TOKENS)
 
 
 def _meet() -> None:
