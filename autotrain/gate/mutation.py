@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from autotrain.gate.program import Problem, parse
+from autotrain.gate.program import Problem, parse, tree_of
 
 # How many mutants a sample lists at most.
 MAX_LISTED = 3
@@ -45,7 +45,7 @@ class Text:
 
     def __init__(self, source: str, tree: ast.Module | None = None) -> None:
         self.source = source
-        self.tree = tree or ast.parse(source)
+        self.tree = tree or tree_of(source)
         # Lines as the parser counts them: other separators, such as a form feed, end none.
         self._lines = _LINE.findall(source)
         self._starts = [0]

@@ -4,10 +4,12 @@ import ast
 import symtable
 import warnings
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 
 # Read by our own process; longer code is not worth what parsing it may cost.
 MAX_CODE_CHARACTERS = 1_000_000
+TRIES = 20
 
 
 @dataclass(frozen=True)
@@ -20,7 +22,7 @@ class Problem:
 
 def parse(code: str) -> ast.Module | Problem:
     """The syntax tree of `code`, or why there is none; nothing is executed."""
-    found = _read(code, ast.parse)
+    found = _read(code, tree_of)
     assert isinstance(found, ast.Module | Problem)
     return found
 
@@ -29,6 +31,15 @@ def syntax_problem(code: str) -> Problem | None:
     """Why `code` is no Python, or None; no tree is made for it."""
     found = _read(code, lambda _: None)
     return found if isinstance(found, Problem) else None
+
+
+def tree_of(code: str) -> ast.Module:
+    """`ast.parse` that may be called in several threads; raises what it raises."""
+    # CPython 3.11 counts for all threads in one place how deep it is, and may find the count wrong at the end.
+    for _ in range(TRIES - 1):
+        with suppress(SystemError):
+            return ast.parse(code)
+    return ast.parse(code)
 
 
 def _read(code: str, how: Callable[[str], ast.Module | None]) -> ast.Module | Problem | None:
@@ -42,7 +53,7 @@ def _read(code: str, how: Callable[[str], ast.Module | None]) -> ast.Module | Pr
             return how(code)
     except SyntaxError as error:
         return Problem(type(error).__name__, f"{error.msg} (line {error.lineno})"[:300])
-    except (ValueError, RecursionError, MemoryError) as error:
+    except (ValueError, RecursionError, MemoryError, SystemError) as error:
         return Problem("SyntaxError", f"{type(error).__name__}: {error}"[:300])
 
 
