@@ -13,7 +13,7 @@ from xml.etree import ElementTree
 from autotrain.errors import AutotrainError
 from autotrain.evaluate.answers import Answer
 from autotrain.evaluate.metrics import Graded, failure
-from autotrain.evaluate.report import AGAINST_BASE, PARTS, RATES, TITLES
+from autotrain.evaluate.report import AGAINST_BASE, PARTS, RATES, TITLES, show_interval
 from autotrain.evaluate.statistics import SMALL
 from autotrain.gate.verdict import Verdict
 from autotrain.jsonl import BadLine, read_jsonl
@@ -136,7 +136,7 @@ def _template() -> Any:
         autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=StrictUndefined, finalize=_visible
     )
     environment.filters.update(
-        rate=_rate, number=_number, percent="{:.1%}".format, p="{:.3g}".format, shortened=_shortened
+        rate=show_interval, number=_number, percent="{:.1%}".format, p="{:.3g}".format, shortened=_shortened
     )
     environment.globals.update(
         files=RunPaths(Path()),
@@ -174,12 +174,6 @@ def _shortened(text: object) -> str:
     whole = str(text or "")
     more = len(whole) - TEXT_SHOWN
     return whole if more <= 0 else f"{whole[:TEXT_SHOWN]}\n… {more} more characters in the file"
-
-
-def _rate(rate: Mapping[str, Any] | None) -> str:
-    if rate is None:
-        return "–"
-    return f"{rate['value']:.1%} ({rate['hits']}/{rate['n']}, {rate['low']:.1%}–{rate['high']:.1%})"
 
 
 def _number(value: float | None) -> str:

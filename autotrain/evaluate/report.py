@@ -102,6 +102,13 @@ def show_rate(rate: Mapping[str, Any] | None) -> str:
         return "–"
     if rate["n"] < SMALL:
         return f"{rate['value']:.1%} ({rate['hits']}/{rate['n']}: ±{_points(rate)} points)"
+    return show_interval(rate)
+
+
+def show_interval(rate: Mapping[str, Any] | None) -> str:
+    """The same with the interval itself, however few the items are."""
+    if rate is None:
+        return "–"
     return f"{rate['value']:.1%} ({rate['hits']}/{rate['n']}, {rate['low']:.1%}–{rate['high']:.1%})"
 
 

@@ -89,19 +89,9 @@ def _write_test(path: Path, count: int) -> None:
 
 
 def _run_arm(out: Path, test: Path, seed: int, arm: str, options: argparse.Namespace) -> tuple[list[bool], float]:
-    words = [
-        "--preset",
-        "cpu",
-        "--out-dir",
-        str(out),
-        "--seed",
-        str(seed),
-        "--focus",
-        arm,
-        "--rounds",
-        str(options.rounds),
-    ]
-    words += ["--samples", str(options.samples), "--train-steps", str(options.train_steps)]
+    words = ["--preset", "cpu", "--out-dir", str(out), "--seed", str(seed), "--focus", arm]
+    words += ["--rounds", str(options.rounds), "--samples", str(options.samples)]
+    words += ["--train-steps", str(options.train_steps)]
     _run(["bash", str(SCRIPTS / "loop.sh"), *words])
     (root,) = (out / "runs").iterdir()
     state = json.loads((root / "state.json").read_text(encoding="utf-8"))
