@@ -16,6 +16,7 @@ from pydantic_settings import (
 )
 
 from autotrain.errors import SettingsError
+from autotrain.redact import glimpse, plain
 
 EMBEDDED_MODEL = "embedded:SmolLM2-135M-Instruct"
 BUILTIN_TEACHER = "builtin"
@@ -66,13 +67,15 @@ PRESETS: dict[str, dict[str, Any]] = {
 }
 
 
+# Of problems; a file that has more of them holds no settings.
+MOST_LISTED = 100
 # The memory of the cards that presets are named after, in GB; cpu and smoke need none.
 CARD_GB = {"2080ti": 11, "3060": 6, "3090": 24, "4090": 24}
 
 
 def _whole_number(value: Any) -> Any:
     """Literals do not read numbers from text, and the environment only holds text."""
-    return int(value) if isinstance(value, str) and value.strip().isdecimal() else value
+    return int(value) if isinstance(value, str) and value.isascii() and value.strip().isdecimal() else value
 
 
 def _text(value: Any) -> Any:
@@ -207,7 +210,9 @@ class Settings(BaseSettings):
     @field_validator("*", mode="before")
     @classmethod
     def _no_truth_for_a_number(cls, value: Any, info: ValidationInfo) -> Any:
-        """YAML's `ROUNDS: true` would be read as 1."""
+        """YAML's `ROUNDS: true` would be read as 1. A text with zeroes in it was left by a power cut."""
+        if isinstance(value, str) and "\0" in value:
+            raise ValueError("no text")
         if isinstance(value, bool) and cls.model_fields[str(info.field_name)].annotation is not bool:
             raise ValueError("neither true nor false")
         return value
@@ -248,7 +253,7 @@ def load(path: Path) -> Settings:
         return Settings(**stored)
     except ValidationError as error:
         raise SettingsError(listed(explain(error, dict.fromkeys(stored, str(path))))) from None
-    except (OSError, ValueError, TypeError) as error:
+    except (OSError, ValueError, TypeError, RecursionError) as error:
         raise SettingsError(f"{path} cannot be read ({error}); start a new run") from None
 
 
@@ -310,16 +315,17 @@ def explain(error: ValidationError, origins: Mapping[str, str]) -> list[str]:
     for item in error.errors():
         name = str(item["loc"][0])
         if name not in Settings.model_fields:
-            problems.append(f"{name} ({origins.get(name)}): unknown setting")
+            problems.append(f"{plain(name, 60)} ({origins.get(name)}): unknown setting")
             continue
-        value = "(hidden)" if name == "openai_api_key" else repr(item["input"])
+        value = "(hidden)" if name == "openai_api_key" else glimpse(item["input"])
         problems.append(f"{name.upper()} = {value} ({origins.get(name, 'default')}): allowed is {allowed(name)}")
     return problems
 
 
 def listed(problems: Sequence[str]) -> str:
     count = f"{len(problems)} problems" if len(problems) > 1 else "1 problem"
-    return "\n".join([f"{count} with the settings; nothing was started", *(f"  {line}" for line in problems)])
+    shown = [*problems[:MOST_LISTED], *(["…"] if len(problems) > MOST_LISTED else [])]
+    return "\n".join([f"{count} with the settings; nothing was started", *(f"  {line}" for line in shown)])
 
 
 def shown(default: Any) -> str:

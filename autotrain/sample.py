@@ -119,10 +119,13 @@ def read_samples(path: Path) -> Iterator[tuple[int, Sample | BadLine]]:
 def load_samples(path: Path) -> list[Sample]:
     """All samples of a validated file; raise AutotrainError at a bad line, Refused if there is no sample."""
     samples = []
-    for number, sample in read_samples(path):
-        if isinstance(sample, BadLine):
-            raise AutotrainError(f"{path} line {number}: {sample.reason}; 02_validate.py drops such lines")
-        samples.append(sample)
+    try:
+        for number, sample in read_samples(path):
+            if isinstance(sample, BadLine):
+                raise AutotrainError(f"{path} line {number}: {sample.reason}; 02_validate.py drops such lines")
+            samples.append(sample)
+    except OSError as error:
+        raise AutotrainError(f"{path} cannot be read: {error.strerror or error}") from None
     if not samples:
         raise Refused(f"{path} holds no sample")
     return samples

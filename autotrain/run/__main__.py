@@ -32,3 +32,6 @@ if __name__ == "__main__":
     except AutotrainError as error:
         print(f"loop.sh: {error}", file=sys.stderr)
         sys.exit(error.exit_status)
+    except OSError as error:
+        print(f"loop.sh: {error}", file=sys.stderr)
+        sys.exit(AutotrainError.exit_status)

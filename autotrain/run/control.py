@@ -10,7 +10,7 @@ from autotrain.errors import AutotrainError, SettingsError
 from autotrain.files import replace_text
 from autotrain.run.lock import condition, loop_pid
 from autotrain.run.paths import OutPaths, RunPaths
-from autotrain.run.state import load_state
+from autotrain.run.state import MOST_ROUNDS, load_state
 
 Request = Literal["run", "pause", "stop"]
 Action = Literal["stop", "pause", "resume"]
@@ -27,7 +27,7 @@ def read_request(path: Path) -> Request:
     """What was last asked for; `run` if nothing was, or if the file is not ours."""
     try:
         request = json.loads(path.read_text(encoding="utf-8"))["request"]
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return "run"
     return request if request in ("pause", "stop") else "run"
 
@@ -74,9 +74,10 @@ def look_at(out: OutPaths, run_id: str) -> Standing:
 
 def _rounds(run: RunPaths) -> int | None:
     try:
-        return int(json.loads(run.config.read_text(encoding="utf-8"))["rounds"])
-    except (OSError, ValueError, KeyError, TypeError):
+        rounds = json.loads(run.config.read_text(encoding="utf-8"))["rounds"]
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return None
+    return rounds if type(rounds) is int and 0 < rounds <= MOST_ROUNDS else None
 
 
 def current_run(out: OutPaths) -> str | None:

@@ -2,7 +2,7 @@
 
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -13,32 +13,42 @@ SCHEMA_VERSION = 1
 STAGES = ("generate", "validate", "gate", "train", "evaluate")
 # Of a counter's value: a learning rate of 1e-6 still shows three of its own.
 DECIMALS = 9
+# No figure of a run comes near it. What is not below it, as NaN, is not one.
+MOST = 1e18
+MOST_ROUNDS = 100_000
+
+Figure = Annotated[int | float, Field(gt=-MOST, lt=MOST)]
+Pid = Annotated[int, Field(gt=0, lt=2**31)]
 
 RunStatus = Literal["running", "paused", "stopping", "stopped", "completed", "failed", "refused"]
 StageStatus = Literal["running", "completed", "stopped", "failed", "refused"]
 
 
-class StageRecord(BaseModel):
+class _Record(BaseModel):
+    model_config = ConfigDict(strict=True, allow_inf_nan=False)
+
+
+class StageRecord(_Record):
     """One stage of one round. `counts` is what this stage added to the run's counters."""
 
     status: StageStatus = "running"
     started_at: str
     ended_at: str | None = None
-    counts: dict[str, int | float] = Field(default_factory=dict)
-    pid: int | None = None
+    counts: dict[str, Figure] = Field(default_factory=dict)
+    pid: Pid | None = None
     # With the pid, this tells our process from a later one that was given the same number.
     process_started: float | None = None
 
 
-class Best(BaseModel):
+class Best(_Record):
     """The promoted adapter and its score on that round's held-out items: pass@1, or else the loss."""
 
-    round: int
+    round: int = Field(ge=1, le=MOST_ROUNDS)
     metric: str
     score: float
 
 
-class State(BaseModel):
+class State(_Record):
     """All of state.json."""
 
     model_config = ConfigDict(extra="forbid")
@@ -46,13 +56,13 @@ class State(BaseModel):
     schema_version: int = SCHEMA_VERSION
     run_id: str
     status: RunStatus = "running"
-    current_round: int = 0
+    current_round: int = Field(default=0, ge=0, le=MOST_ROUNDS)
     current_stage: str | None = None
     stages: dict[str, dict[str, StageRecord]] = Field(default_factory=dict)
-    counters: dict[str, int | float] = Field(default_factory=dict)
-    usage: dict[str, int | float] = Field(default_factory=dict)
+    counters: dict[str, Figure] = Field(default_factory=dict)
+    usage: dict[str, Figure] = Field(default_factory=dict)
     best: Best | None = None
-    pid: int | None = None
+    pid: Pid | None = None
     started_at: str
     updated_at: str
     error: str | None = None
@@ -69,6 +79,11 @@ def timestamp(at: float | None = None) -> str:
     """A moment (seconds since 1970; none: now) as every file of a run writes it: ISO 8601, UTC."""
     moment = datetime.now(timezone.utc) if at is None else datetime.fromtimestamp(at, timezone.utc)
     return moment.isoformat(timespec="milliseconds")
+
+
+def seconds_of(moment: str) -> float:
+    """A moment as a run's files write it, in seconds since 1970."""
+    return datetime.fromisoformat(moment).timestamp()
 
 
 def load_state(path: Path) -> State:
