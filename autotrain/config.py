@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
@@ -71,6 +72,10 @@ PRESETS: dict[str, dict[str, Any]] = {
 MOST_LISTED = 100
 # The memory of the cards that presets are named after, in GB; cpu and smoke need none.
 CARD_GB = {"2080ti": 11, "3060": 6, "3090": 24, "4090": 24}
+
+
+# Zeroes, and halves of surrogate pairs.
+_NO_TEXT = re.compile("[\0\ud800-\udfff]")
 
 
 def _whole_number(value: Any) -> Any:
@@ -211,9 +216,11 @@ class Settings(BaseSettings):
     @classmethod
     def _no_truth_for_a_number(cls, value: Any, info: ValidationInfo) -> Any:
         """YAML's `ROUNDS: true` would be read as 1. A text with zeroes in it was left by a power cut."""
-        if isinstance(value, str) and "\0" in value:
+        kind = cls.model_fields[str(info.field_name)].annotation
+        # Folders may have names that are no text.
+        if isinstance(value, str) and (_NO_TEXT.search(value) if kind is str else "\0" in value):
             raise ValueError("no text")
-        if isinstance(value, bool) and cls.model_fields[str(info.field_name)].annotation is not bool:
+        if isinstance(value, bool) and kind is not bool:
             raise ValueError("neither true nor false")
         return value
 

@@ -63,7 +63,7 @@ def read_topics(settings: Settings) -> Topics:
         name, _, share = word.partition("=")
         _require(name, get_args(TaskType), "TASK_TYPES", "there are")
         try:
-            shares[cast(TaskType, name)] = float(share or 1)
+            shares[cast(TaskType, name)] = float(share.encode("ascii") or 1)
         except ValueError:
             raise SettingsError(f"TASK_TYPES = {settings.task_types!r}: the share {share!r} is no number") from None
     if shares and not (all(0 <= share < float("inf") for share in shares.values()) and any(shares.values())):

@@ -255,21 +255,23 @@ class Log:
 def is_report(value: Mapping[str, Any]) -> bool:
     """Whether an object has the form of a round's report, as far as it is used here."""
     try:
-        models, decision = value["models"], value["decision"]
+        models, decision, comparisons = value["models"], value["decision"], value["comparisons"].values()
         figures = [model["total"] for model in models.values()]
         figures += [part for model in models.values() for part in model["by_task_type"].values()]
-        rates = [figure[name] for figure in figures for name in RATES if figure[name] is not None]
-        numbers = [figure[name] for figure in figures for name in ("validation_loss", "mean_tokens")]
-        numbers += [rate[name] for rate in rates for name in ("value", "hits", "n", "low", "high")]
-        numbers += [item[name] for item in value["comparisons"].values() for name in ("wins", "losses", "ties", "p")]
+        rates = [figure[name] for figure in figures for name in RATES]
+        benchmarks = (value.get("benchmarks") or {}).values()
+        rates += [model["total"]["pass_at_1"] for one in benchmarks for model in one["models"].values()]
+        numbers = [rate[name] for rate in rates if rate is not None for name in ("value", "hits", "n", "low", "high")]
+        numbers += [item[name] for item in comparisons for name in ("wins", "losses", "ties", "p")]
         numbers += [many for model in models.values() for many in (model["total"].get("failures") or {}).values()]
-        check_figures(number for number in numbers if number is not None)
-        texts = [decision["reason"], value["execution"], *(item["verdict"] for item in value["comparisons"].values())]
+        perhaps = [figure[name] for figure in figures for name in ("validation_loss", "mean_tokens")]
+        perhaps += [item.get("p_corrected") for item in comparisons]
+        check_figures([*numbers, *(number for number in perhaps if number is not None)])
+        texts = [decision["reason"], value["execution"], *(item["verdict"] for item in comparisons)]
         return (
             {"base", "new"} <= models.keys()
-            and type(value["round"]) is type(value["items"]) is int
+            and type(value["round"]) is type(value["items"]) is type(value.get("report_version", 1)) is int
             and type(decision["promoted"]) is bool
-            and all(rate["value"] is not None for rate in rates)
             and all(isinstance(text, str) for text in texts)
         )
     except (KeyError, TypeError, ValueError, AttributeError):

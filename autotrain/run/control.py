@@ -8,6 +8,7 @@ from typing import Literal
 
 from autotrain.errors import AutotrainError, SettingsError
 from autotrain.files import replace_text
+from autotrain.redact import plain
 from autotrain.run.lock import condition, loop_pid
 from autotrain.run.paths import OutPaths, RunPaths
 from autotrain.run.state import MOST_ROUNDS, load_state
@@ -147,6 +148,6 @@ def find_run(out: OutPaths, run_id: str | None) -> str:
     """The run named, or else the one that the loop works on or the newest. Raises SettingsError if there is none."""
     found = current_run(out) if run_id is None else run_id
     if found is None or found not in out.run_ids():
-        name = "no run" if run_id is None else f"no run {run_id}"
+        name = "no run" if run_id is None else f"no run {plain(run_id, 60)}"
         raise SettingsError(f"{name} in {out.root}; set --out-dir or start one with loop.sh")
     return found

@@ -82,7 +82,7 @@ def config_at_hand(name: str, trust_remote_code: bool = False) -> Any:
         )  # fmt: skip
     try:
         return AutoConfig.from_pretrained(name, local_files_only=True, trust_remote_code=trust_remote_code)
-    except (OSError, ValueError):
+    except Exception:  # a damaged file makes the library raise what it likes; loading the model tells
         return None
 
 
