@@ -157,6 +157,22 @@ def test_looking_at_a_strangers_file_never_fails(out: OutPaths, name: str) -> No
         look(out)
 
 
+def test_what_stands_where_a_run_should_be_is_told(out: OutPaths) -> None:
+    folder = out.run(RUN_ID).root
+    for make in (folder.mkdir, lambda: folder.write_text("{}"), lambda: folder.symlink_to("nowhere"),
+                 lambda: folder.symlink_to(folder.name)):
+        if folder.is_symlink() or folder.is_file():
+            folder.unlink()
+        elif folder.is_dir():
+            shutil.rmtree(folder)
+        make()
+        for look in (dashboard_of, history_of, standing_of, summary_of):
+            look(out)
+        assert f"{RUN_ID}: damaged" in status_text(out, RUN_ID)
+        with pytest.raises(SettingsError, match=RUN_ID):
+            read_order(Source("command line", {"out_dir": str(out.root)}), RUN_ID)
+
+
 def test_the_page_of_damaged_files_is_a_page(out: OutPaths) -> None:
     """One of each: a page takes half a second."""
     run = out.run(RUN_ID)

@@ -7,6 +7,7 @@ import io
 import json
 import pickle
 import runpy
+import shutil
 import subprocess
 import sys
 import time
@@ -20,6 +21,8 @@ import pytest
 from test_stages import make_run
 from tiny_model import CHATML, build_model, build_tokenizer
 
+from autotrain.config import Settings
+from autotrain.errors import Refused
 from autotrain.generate.builtin import builtin_samples, only
 from autotrain.jsonl import write_jsonl
 from autotrain.run.control import write_request
@@ -27,7 +30,7 @@ from autotrain.run.events import sum_deltas
 from autotrain.run.paths import RunPaths
 from autotrain.run.start import finish, round_end, round_start
 from autotrain.run.state import load_state
-from autotrain.train.models import sha256_of
+from autotrain.train.models import load_base, load_tokenizer, sha256_of
 
 ROOT = Path(__file__).parent.parent
 SMALL = ["--device", "cpu", "--seq-len", "1024", "--lora-r", "4", "--lr", "0.01", "--train-steps", "4"]
@@ -178,6 +181,25 @@ def test_an_adapter_of_pickles_or_with_other_weights_is_refused(
     assert done.returncode == 1
     assert "is no safetensors file" in done.stderr
     assert not marked.exists()
+
+
+def test_a_damaged_base_model_is_told_and_nothing_of_it_is_unpickled(base: Path, tmp_path: Path) -> None:
+    copy, marked = tmp_path / "copy", tmp_path / "mark"
+    settings = Settings(base_model=str(copy), device="cpu")
+    for damage in ("weights", "pickle", "config", "tokenizer"):
+        shutil.copytree(base, copy)
+        weights = copy / "model.safetensors"
+        if damage == "weights":
+            weights.write_bytes(weights.read_bytes()[:-100])
+        elif damage == "pickle":
+            weights.unlink()
+            (copy / "pytorch_model.bin").write_bytes(pickle.dumps(Mark(str(marked))))
+        else:
+            (copy / f"{damage}.json").write_text("[]")
+        with pytest.raises(Refused, match=f"{copy} cannot be loaded: .*check the name"):
+            load_tokenizer(str(copy), settings) if damage == "tokenizer" else load_base(str(copy), settings, "cpu", 16)
+        assert not marked.exists()
+        shutil.rmtree(copy)
 
 
 class Mark:
