@@ -1,5 +1,6 @@
 """The settings: one schema that flags, environment, files, help and README all come from."""
 
+import hashlib
 import json
 import os
 from collections.abc import Mapping, Sequence
@@ -20,6 +21,12 @@ from autotrain.errors import SettingsError
 EMBEDDED_MODEL = "embedded:SmolLM2-135M-Instruct"
 BUILTIN_TEACHER = "builtin"
 SELF_TEACHER = "self"
+# Settings that a resumed run may be given anew, by flag: how much is asked for, how fast, for how much, from where,
+# and what is kept of it.
+CHANGEABLE = (
+    "samples_per_round", "max_cost_usd", "max_tokens", "teacher_concurrency", "teacher_timeout", "teacher_max_retries",
+    "teacher_base_url", "teacher_prices", "checkpoint_minutes", "checkpoints_kept", "keep_rounds",
+)  # fmt: skip
 # Teachers whose tasks are composed here: no server, no key.
 OFFLINE_TEACHERS = (BUILTIN_TEACHER, SELF_TEACHER)
 
@@ -173,6 +180,9 @@ class Settings(BaseSettings):
     accelerate_config: str = _setting("", "accelerate's own config file for training: FSDP, DeepSpeed, several nodes")
     checkpoint_minutes: float = _setting(10.0, "most minutes between two checkpoints of a training", gt=0, le=1440)
     checkpoints_kept: int = _setting(2, "checkpoints kept while training", ge=1, le=100)
+    keep_rounds: int = _setting(
+        0, "rounds whose intermediate files and adapters are kept, beside the best ones; 0: all", ge=0, le=1000
+    )
     replay_ratio: float = _setting(
         0.5, "samples of earlier rounds mixed into a round's training, per new sample", ge=0, le=10
     )
@@ -250,6 +260,13 @@ def load(path: Path) -> Settings:
         raise SettingsError(listed(explain(error, dict.fromkeys(stored, str(path))))) from None
     except (OSError, ValueError, TypeError) as error:
         raise SettingsError(f"{path} cannot be read ({error}); start a new run") from None
+
+
+def fixed_digest(path: Path) -> str:
+    """What tells whether the settings in a run's config.json, apart from CHANGEABLE ones, are those it began with."""
+    stored = json.loads(path.read_text(encoding="utf-8"))
+    fixed = {name: value for name, value in stored.items() if name not in CHANGEABLE}
+    return hashlib.sha256(json.dumps(fixed, sort_keys=True).encode()).hexdigest()
 
 
 def split_list(text: str) -> list[str]:

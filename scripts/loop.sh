@@ -19,9 +19,12 @@ fi
 run=$2
 rounds=$3
 
-# Only the teacher's stage gets to see the key.
-key=${OPENAI_API_KEY:-}
-unset OPENAI_API_KEY
+# Only the teacher's stage gets to see the key: it comes through a pipe and is in no other process's environment.
+key=
+if [ -n "${4:-}" ]; then
+  IFS= read -r key <&"$4" || true
+  eval "exec $4<&-"
+fi
 
 # Short, so never interrupted.
 step() { (trap '' INT TERM HUP; exec "$PYTHON" -m autotrain.run "$@"); }
@@ -31,7 +34,7 @@ child=
 asked=
 interrupt() {
   if [ -n "$asked" ]; then
-    [ -z "$child" ] || kill -KILL "$child" 2>/dev/null || true
+    [ -z "$child" ] || kill -KILL -- "-$child" 2>/dev/null || true
     step finish "$run" 3 || exit 3
   fi
   asked=1
@@ -40,11 +43,14 @@ interrupt() {
 }
 trap interrupt INT TERM HUP
 
-# In the background, because bash runs a trap at once only while it waits; background jobs ignore Ctrl-C.
+# In the background, because bash runs a trap at once only while it waits; in a process group of its own (set -m),
+# which Ctrl-C does not reach and which can be ended as a whole.
 stage() {
   local status=0 again=0
-  "$PYTHON" "$here/$1" --run "$run" --round "$round" &
+  set -m
+  "$PYTHON" "$here/$1" --run "$run" --round "$round" </dev/null &
   child=$!
+  set +m
   wait "$child" || status=$?
   if [ -n "$asked" ]; then # the trap may have cut the wait short
     wait "$child" 2>/dev/null || again=$?

@@ -35,12 +35,10 @@ def in_round(stage: Stage, paths: RunPaths) -> Done:
     topics = replace(read_topics(stage.settings), focus=read_focus(paths.focus(number)))
     if topics.focus:
         stage.say(f"more of {', '.join(name for name, weight in topics.focus.items() if weight > 1) or 'nothing'}")
-    raw = paths.raw(number)
+    raw, ledger = paths.raw(number), paths.responses(number)
     if stage.settings.teacher_model in OFFLINE_TEACHERS:
-        message = _ask_builtin(stage, topics, raw)
-    else:
-        message = _ask_server(stage, topics, _read_earlier(paths, number), raw, paths.responses(number))
-    return Done(message, [raw])
+        return Done(_ask_builtin(stage, topics, raw), [raw])
+    return Done(_ask_server(stage, topics, _read_earlier(paths, number), raw, ledger), [raw, ledger])
 
 
 def on_files(stage: Stage, options: argparse.Namespace) -> Done:

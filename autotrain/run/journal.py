@@ -5,10 +5,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import psutil
-
+from autotrain.run.artifacts import describe
 from autotrain.run.events import EventType, Level, append_event, cut_torn_line, sum_deltas
 from autotrain.run.paths import RunPaths
+from autotrain.run.process import mark_of
 from autotrain.run.state import RunStatus, StageRecord, StageStatus, add, load_state, save_state, timestamp
 
 
@@ -64,7 +64,7 @@ class Journal:
         """Open a stage. What an unfinished earlier attempt had counted is taken back first."""
         earlier = self.state.stage(round_number, name)
         undo = {key: -value for key, value in earlier.counts.items()} if earlier else {}
-        record = StageRecord(started_at=timestamp(), pid=os.getpid(), process_started=psutil.Process().create_time())
+        record = StageRecord(started_at=timestamp(), pid=os.getpid(), mark=mark_of(os.getpid()))
         record.counts = dict(earlier.counts) if earlier else {}
         self.state.stages.setdefault(str(round_number), {})[name] = record
         self.state.current_round = round_number
@@ -86,7 +86,9 @@ class Journal:
     ) -> None:
         """Close a stage: completed, or why not. A stage is complete when this says so."""
         record = self.state.stages[str(round_number)][name]
-        record.status, record.ended_at, record.pid, record.process_started = status, timestamp(), None, None
+        if status == "completed":
+            record.artifacts = describe(self.paths.root, artifacts)
+        record.status, record.ended_at, record.pid, record.mark = status, timestamp(), None, None
         level: Level = "success" if status == "completed" else "warn" if status == "stopped" else "error"
         event: EventType = "stage_end" if status in ("completed", "stopped") else "error"
         self.record(

@@ -3,6 +3,7 @@
 import argparse
 import os
 import shlex
+import shutil
 import signal
 import subprocess
 import sys
@@ -12,7 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from autotrain.config import Settings, load, require_teacher
+from autotrain.config import CHANGEABLE, Settings, fixed_digest, load, public_fields, require_teacher, shown
 from autotrain.errors import AutotrainError, Refused, SettingsError, StopRequested
 from autotrain.evaluate.benchmarks import read_benchmarks
 from autotrain.evaluate.engines import require_engine
@@ -21,18 +22,19 @@ from autotrain.files import replace_link, replace_text
 from autotrain.generate.prices import prices_for
 from autotrain.generate.topics import read_topics
 from autotrain.monitor.hardware import gpus
+from autotrain.run.artifacts import find_damage, sweep
 from autotrain.run.control import write_request
 from autotrain.run.journal import Journal
 from autotrain.run.lock import open_stage, take_lock
 from autotrain.run.paths import RUN_ID, OutPaths, RunPaths, new_run_id
 from autotrain.run.plan import fit, plan_text
+from autotrain.run.prune import prune
+from autotrain.run.repair import ensure_state, mend_best, redo_from
 from autotrain.run.state import State, save_state, timestamp
 from autotrain.run.summary import summary_text
-from autotrain.sources import Source, add_flags, find_key, from_flags, resolve
+from autotrain.sources import Source, add_flags, find_key, from_flags, gather, resolve
 from autotrain.train.models import require_base
 
-# Settings that a resumed run may be given anew, by flag: how much is asked for, how fast and for how much.
-CHANGEABLE = ("samples_per_round", "max_cost_usd", "max_tokens", "teacher_concurrency", "teacher_timeout")
 LINKS = ("data", "eval", "best_adapter")
 
 
@@ -43,6 +45,7 @@ class Order:
     settings: Settings
     out: OutPaths
     run: RunPaths | None = None
+    notes: Sequence[str] = ()
 
 
 def read_order(source: Source, resume: str | None = None) -> Order:
@@ -52,14 +55,11 @@ def read_order(source: Source, resume: str | None = None) -> Order:
     """
     settings = resolve(source)
     out = OutPaths(settings.out_dir.absolute())
-    run = None
+    run, notes = None, []
     if resume is not None:
-        fixed = ", ".join(name.upper() for name in source.values if name not in ("out_dir", *CHANGEABLE))
-        if fixed:
-            raise SettingsError(f"--resume goes on with the run's own settings; leave out {fixed}")
         run = _find_run(out, resume)
-        changes = {name: getattr(settings, name) for name in source.values if name in CHANGEABLE}
-        settings = load(run.config).model_copy(update=changes)
+        own = _own_settings(run, settings, list(source.values))
+        settings, notes = own, _not_taken(own, settings, source)
     require_teacher(settings, find_key())
     require_base(settings.base_model)
     read_topics(settings)
@@ -67,7 +67,7 @@ def read_order(source: Source, resume: str | None = None) -> Order:
     require_engine(settings)
     require_proof(settings)
     read_benchmarks(settings)
-    return Order(settings, out, run)
+    return Order(settings, out, run, notes)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -82,6 +82,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             return _detach(words)
         order = read_order(source, options.resume)
         settings, out, run = order.settings, order.out, order.run
+        for note in order.notes:
+            print(f"loop.sh: {note}", file=sys.stderr)
         if options.dry_run:
             print(plan_text(settings, options.vram))
             return 0
@@ -92,7 +94,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         lock = take_lock(out)
         if run is None:
             run = _create(out, settings)
-        elif not _reopen(out, run, settings):
+        elif not _reopen(out, run, settings, options.redo):
             print(f"{run.root.name} is already complete\n\n{summary_text(run)}")
             return 0
         if options.ready is not None:
@@ -105,7 +107,20 @@ def main(argv: Sequence[str] | None = None) -> int:
         return SettingsError.exit_status
     print(_opening(run, settings), flush=True)
     os.set_inheritable(lock, True)
-    return os.execvp("bash", ["bash", str(options.loop), "--drive", str(run.root), str(settings.rounds)])
+    words = ["bash", str(options.loop), "--drive", str(run.root), str(settings.rounds)]
+    keys = {name: value for name, value in os.environ.items() if name.lower() == "openai_api_key"}
+    if any(keys.values()):
+        words.append(str(_pipe_with(next(filter(None, keys.values())))))
+    return os.execvpe("bash", words, {name: value for name, value in os.environ.items() if name not in keys})
+
+
+def _pipe_with(key: str) -> int:
+    """A descriptor that the loop reads the key from: anybody may look into its environment as long as it lives."""
+    reading, writing = os.pipe()
+    os.write(writing, f"{key}\n".encode())
+    os.close(writing)
+    os.set_inheritable(reading, True)
+    return reading
 
 
 def _refuse_what_cannot_fit(settings: Settings, vram: float | None) -> None:
@@ -181,6 +196,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--resume", nargs="?", const="", metavar="RUN_ID", help="go on with a run (default: the newest)"
     )
+    parser.add_argument(
+        "--redo", action="store_true", help="with --resume: make damaged files again, and all that was made of them"
+    )
     parser.add_argument("--ready", type=int, metavar="FD", help=argparse.SUPPRESS)
     parser.add_argument(
         "--detach", action="store_true", help="go on without this terminal; the output goes to the run's loop.log"
@@ -218,27 +236,77 @@ def _make_folder(out: OutPaths) -> None:
 
 
 def _create(out: OutPaths, settings: Settings) -> RunPaths:
-    run = out.run(new_run_id(datetime.now()))
+    run = out.run(new_run_id(datetime.now(), out.run_ids()))
     run.data.mkdir(parents=True)
     run.eval.mkdir()
     replace_text(run.config, settings.to_json())
     now = timestamp()
-    save_state(run.state, State(run_id=run.root.name, pid=os.getpid(), started_at=now, updated_at=now))
+    digest = fixed_digest(run.config)
+    state = State(run_id=run.root.name, settings_sha256=digest, pid=os.getpid(), started_at=now, updated_at=now)
+    save_state(run.state, state)
     Journal(run).record("pipeline_start", f"{settings.rounds} rounds of {settings.samples_per_round} samples")
     _link(out, run)
     return run
 
 
-def _reopen(out: OutPaths, run: RunPaths, settings: Settings) -> bool:
-    """Make a run that stopped ready to go on with `settings`; False if it is complete."""
+def _own_settings(run: RunPaths, settings: Settings, given: Sequence[str]) -> Settings:
+    """The settings that the run began with, and of those `given` on the command line the ones it may be given anew.
+
+    Raises SettingsError naming those that it may not.
+    """
+    own = load(run.config)
+    fixed = [name for name in given if name not in ("out_dir", *CHANGEABLE)]
+    other = [name for name in fixed if getattr(own, name) != getattr(settings, name)]
+    if other:
+        kept = ", ".join(f"{name.upper()} = {shown(getattr(own, name))}" for name in other)
+        raise SettingsError(
+            f"{run.root.name} began with {kept}, which cannot change; leave that out, or start a new run"
+        )
+    return own.model_copy(update={name: getattr(settings, name) for name in given if name in CHANGEABLE})
+
+
+def _not_taken(own: Settings, found: Settings, flags: Source) -> list[str]:
+    """What the environment and the files say otherwise than the run that is gone on with."""
+    places: dict[str, str] = {}
+    # The last of them is the preset.
+    for source in gather(flags)[1:-1]:
+        for name in source.values:
+            places.setdefault(name, source.name)
+    compared = public_fields().keys() - {"out_dir", *flags.values}
+    return [
+        f"{name.upper()} = {shown(getattr(found, name))} ({place}) is not taken: "
+        f"the run began with {shown(getattr(own, name))}"
+        for name, place in places.items()
+        if name in compared and getattr(own, name) != getattr(found, name)
+    ]
+
+
+def _reopen(out: OutPaths, run: RunPaths, settings: Settings, redo: bool) -> bool:
+    """Make a run that stopped ready to go on with `settings`; False if it is complete.
+
+    Raises AutotrainError naming files of it that are damaged, unless they are to be made again.
+    """
+    sweep(run.root)
+    remade = ensure_state(run)
     journal = Journal(run)
     journal.reconcile()
+    if remade is not None:
+        print(remade, file=sys.stderr)
+        journal.record("error", remade, level="warn", error=remade)
+    if journal.state.settings_sha256 not in (None, fixed_digest(run.config)):
+        raise SettingsError(
+            f"{run.config} was changed since the run began, and not only {', '.join(map(str.upper, CHANGEABLE))}; "
+            "put it back, or start a new run"
+        )
+    _check_files(journal, redo)
+    mend_best(run, journal.state)
     if journal.state.status == "completed":
         return False
     before = load(run.config)
     changed = [name for name in CHANGEABLE if getattr(before, name) != getattr(settings, name)]
     if changed:
         replace_text(run.config, settings.to_json())
+    journal.state.settings_sha256 = fixed_digest(run.config)
     write_request(run.control, "run")
     journal.state.pid = os.getpid()
     journal.set_status("running")
@@ -246,6 +314,20 @@ def _reopen(out: OutPaths, run: RunPaths, settings: Settings) -> bool:
     journal.record("pipeline_start", f"resumed in round {max(journal.state.current_round, 1)}{words}")
     _link(out, run)
     return True
+
+
+def _check_files(journal: Journal, redo: bool) -> None:
+    damages = find_damage(journal.paths, journal.state)
+    if not damages:
+        return
+    words = "; ".join(map(str, damages[:5])) + (f"; and {len(damages) - 5} more" if len(damages) > 5 else "")
+    if not redo:
+        raise AutotrainError(
+            f"{words}. Put it back from a backup; or --resume {journal.paths.root.name} --redo makes it again, and all "
+            "that was made of it (of the teacher's replies, only those that can no longer be read are asked for again)"
+        )
+    print(words, file=sys.stderr)
+    redo_from(journal, damages[0].round, damages[0].stage)
 
 
 def _link(out: OutPaths, run: RunPaths) -> None:
@@ -273,6 +355,12 @@ def round_end(root: Path, round_number: int) -> int:
     journal = Journal(run)
     if str(round_number + 1) in journal.state.stages:
         return 0
+    shutil.rmtree(run.checkpoints(round_number), ignore_errors=True)
+    keep = load(run.config).keep_rounds
+    removed = prune(run, journal.state, round_number + 1 - keep) if keep else []
+    if removed:
+        names = ", ".join(sorted({path.name for path in removed}))
+        journal.record("progress", f"removed, as KEEP_ROUNDS = {keep}: {names}", round_number=round_number)
     _link(OutPaths(root.parent.parent), run)
     best = journal.state.best
     journal.record(
@@ -291,7 +379,7 @@ def finish(root: Path, status: int) -> int:
     left_open = open_stage(journal.state)
     if left_open is not None:
         left_open.status = "stopped" if status == 3 else "failed"
-        left_open.pid = left_open.process_started = None
+        left_open.pid = left_open.mark = None
     if status == 0:
         journal.set_status("completed")
         journal.record("pipeline_complete", "all rounds are done", level="success")

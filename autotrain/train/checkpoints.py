@@ -4,8 +4,7 @@ import json
 import shutil
 from pathlib import Path
 
-from autotrain.files import replace_text
-from autotrain.train.models import sha256_of
+from autotrain.files import replace_text, sha256_of
 
 # Written last: what a checkpoint consists of. One without it was left half-written, or was not made here.
 CONTENTS = "contents.json"

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from autotrain.config import EMBEDDED_MODEL, Settings
 from autotrain.errors import Refused, SettingsError
-from autotrain.files import fsync_folder
+from autotrain.files import fsync_folder, sha256_of
 from autotrain.redact import redact
 from autotrain.train.render import complete_tokenizer
 
@@ -229,12 +229,3 @@ def quantization(bits: int, device: str) -> Any:
         bnb_4bit_use_double_quant=True,
         bnb_4bit_compute_dtype=compute_dtype(device),
     )
-
-
-def sha256_of(path: Path) -> str:
-    """The digest of a file's content, as manifests record it."""
-    digest = hashlib.sha256()
-    with path.open("rb") as stream:
-        for block in iter(lambda: stream.read(1 << 20), b""):
-            digest.update(block)
-    return digest.hexdigest()

@@ -145,7 +145,11 @@ def train_adapter(
     val_loss = trainer.evaluate(dataset_of(val_fitting))["eval_loss"] if val_fitting else None
     # Not trainer.save_model, which pickles its arguments into the adapter's folder.
     if trainer.accelerator.is_main_process:
-        trainer.accelerator.unwrap_model(trainer.model).save_pretrained(str(output))
+        trained = trainer.accelerator.unwrap_model(trainer.model)
+        for config in trained.peft_config.values():
+            # A set: the same training would write another file each time.
+            config.target_modules = sorted(config.target_modules)
+        trained.save_pretrained(str(output))
         tokenizer.save_pretrained(str(output))
     _meet()
     return Trained(

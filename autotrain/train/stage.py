@@ -10,13 +10,14 @@ from typing import Any
 from autotrain.config import SELF_TEACHER
 from autotrain.errors import AutotrainError, Refused
 from autotrain.evaluate.student import learn_from_own, share_of_own
+from autotrain.files import sha256_of
 from autotrain.jsonl import write_jsonl
 from autotrain.run.paths import RunPaths
 from autotrain.run.stage import Done, Stage, required
 from autotrain.run.state import load_state
 from autotrain.sample import Sample, load_samples
 from autotrain.train.card import check_weights, read_manifest, write_card, write_manifest
-from autotrain.train.models import load_tokenizer, resolve_base, sha256_of
+from autotrain.train.models import load_tokenizer, resolve_base
 from autotrain.train.qlora import SECONDS_BETWEEN_LINES, Step, Trained, train_adapter
 from autotrain.train.render import render_digest
 from autotrain.train.split import replay, split
@@ -72,7 +73,7 @@ def in_round(stage: Stage, paths: RunPaths) -> Done:
         stage,
         training,
         final,
-        final.parent / "checkpoints",
+        paths.checkpoints(round_number),
         start_from=paths.adapter(best.round) if best else None,
         # Stage 05 measures it anyway; here it is only for stopping in time.
         val=[*earlier_val, *divided.val] if settings.early_stop else [],
@@ -100,15 +101,18 @@ def on_files(stage: Stage, options: argparse.Namespace) -> Done:
         raise AutotrainError(f"{output} exists already; choose another --output or remove it")
     samples = load_samples(data)
     val = load_samples(options.val) if options.val else []
+    checkpoints = output.with_name(output.name + ".checkpoints")
     trained = _train(
         stage,
         samples,
         output,
-        output.with_name(output.name + ".checkpoints"),
+        checkpoints,
         start_from=None,
         facts={"run_id": "files", "round": 0, "data": {data.name: sha256_of(data)}},
         val=val,
     )
+    if not stage.follows:
+        shutil.rmtree(checkpoints, ignore_errors=True)
     measured = "" if trained.val_loss is None else f", validation loss {trained.val_loss:g}"
     return Done(f"{output}: {trained.steps} steps on {trained.samples} samples, loss {trained.loss:g}{measured}")
 
@@ -169,7 +173,6 @@ def _train(
     write_manifest(unfinished, manifest)
     shutil.rmtree(final, ignore_errors=True)
     unfinished.rename(final)
-    shutil.rmtree(checkpoints, ignore_errors=True)
     if trained.too_long:
         stage.say(f"{trained.too_long} samples are longer than SEQ_LEN = {settings.seq_len} and were left out")
         stage.progress("samples longer than SEQ_LEN left out", {"rejected_length": trained.too_long})
