@@ -257,14 +257,19 @@ def split_list(text: str) -> list[str]:
     return [part for part in (word.strip() for word in text.split(",")) if part]
 
 
-def require_teacher(settings: Settings, key: str) -> None:
-    """Raise SettingsError if the teacher is a server and neither key nor address is known, or no address is one."""
+def require_addresses(settings: Settings) -> None:
+    """Raise SettingsError if one of the teacher's addresses is none."""
     for url in split_list(settings.teacher_base_url):
         if not url.startswith(("http://", "https://")):
             raise SettingsError(
                 f"TEACHER_BASE_URL = {settings.teacher_base_url!r}: {url!r} is no address; it begins with "
                 "http:// or https:// and mostly ends with /v1"
             )
+
+
+def require_teacher(settings: Settings, key: str) -> None:
+    """Raise SettingsError if the teacher is a server and neither key nor address is known, or no address is one."""
+    require_addresses(settings)
     if settings.teacher_model in OFFLINE_TEACHERS or settings.teacher_base_url or key:
         return
     raise SettingsError(
