@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
 
 from pydantic import BeforeValidator, Field, SecretStr, ValidationError, ValidationInfo, field_validator
 from pydantic.fields import FieldInfo
@@ -257,13 +258,23 @@ def split_list(text: str) -> list[str]:
     return [part for part in (word.strip() for word in text.split(",")) if part]
 
 
+def is_address(text: str) -> bool:
+    """Whether it is a server's address: http or https, a host, and a port that there can be."""
+    try:
+        parts = urlsplit(text)
+        return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        return False
+
+
 def require_addresses(settings: Settings) -> None:
     """Raise SettingsError if one of the teacher's addresses is none."""
     for url in split_list(settings.teacher_base_url):
-        if not url.startswith(("http://", "https://")):
+        if not is_address(url):
+            # What stands before the @ may be a password.
             raise SettingsError(
-                f"TEACHER_BASE_URL = {settings.teacher_base_url!r}: {url!r} is no address; it begins with "
-                "http:// or https:// and mostly ends with /v1"
+                f"TEACHER_BASE_URL: {url.rpartition('@')[2]!r} is no address; it begins with http:// or https://, "
+                "has a host, and a port if need be, and mostly ends with /v1"
             )
 
 

@@ -121,7 +121,10 @@ def test_errors_end_it_with_status_4_after_every_line(
     [
         (["--rounds", "0", "--lrr", "1"], "2 problems"),
         (["--teacher-base-url", "127.0.0.1:8000"], "is no address"),
+        (["--teacher-base-url", f"http://me:{KEY}@127.0.0.1:x/v1"], "'127.0.0.1:x/v1' is no address"),
+        (["--teacher-base-url", "http://[::1/v1"], "is no address"),
         (["--eval-engine", "vlm"], "EVAL_ENGINE = vlm"),
+        (["--eval-engine", "http://127.0.0.1:99999/v1"], "EVAL_ENGINE = http://127.0.0.1:99999/v1"),
         (["--out-dir", "loop.sh/out"], "loop.sh is no folder"),
         (["--resume"], "no run in"),
     ],
@@ -132,6 +135,7 @@ def test_settings_that_are_wrong_by_themselves_are_status_2(
     assert start.main(["--doctor", *words]) == 2
     printed = capsys.readouterr()
     assert said in printed.err
+    assert KEY not in printed.err
     assert printed.out == ""
 
 
