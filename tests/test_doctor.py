@@ -507,7 +507,7 @@ def test_the_hub_is_not_asked_where_that_is_forbidden() -> None:
 def test_a_start_warns_of_an_open_key_file_and_goes_on(folder: Path) -> None:
     (folder / ".env").write_text(f"OPENAI_API_KEY={KEY}\n")
     (folder / ".env").chmod(0o644)
-    done = begin("--teacher", "builtin", python=("-X", "importtime"))
+    done = begin("--teacher", "builtin", "--device", "cpu", python=("-X", "importtime"))
     assert done.returncode == 0
     assert "started" in done.stdout
     assert "loop.sh: warning  key           .env holds it and can be read by others; chmod 600 .env\n" in done.stderr
