@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
 
 from pydantic import BeforeValidator, Field, SecretStr, ValidationError, ValidationInfo, field_validator
 from pydantic.fields import FieldInfo
@@ -274,14 +275,29 @@ def split_list(text: str) -> list[str]:
     return [part for part in (word.strip() for word in text.split(",")) if part]
 
 
+def is_address(text: str) -> bool:
+    """Whether it is a server's address: http or https, a host, and a port that there can be."""
+    try:
+        parts = urlsplit(text)
+        return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        return False
+
+
+def require_addresses(settings: Settings) -> None:
+    """Raise SettingsError if one of the teacher's addresses is none."""
+    for url in split_list(settings.teacher_base_url):
+        if not is_address(url):
+            # What stands before the @ may be a password.
+            raise SettingsError(
+                f"TEACHER_BASE_URL: {url.rpartition('@')[2]!r} is no address; it begins with http:// or https://, "
+                "has a host, and a port if need be, and mostly ends with /v1"
+            )
+
+
 def require_teacher(settings: Settings, key: str) -> None:
     """Raise SettingsError if the teacher is a server and neither key nor address is known, or no address is one."""
-    for url in split_list(settings.teacher_base_url):
-        if not url.startswith(("http://", "https://")):
-            raise SettingsError(
-                f"TEACHER_BASE_URL = {settings.teacher_base_url!r}: {url!r} is no address; it begins with "
-                "http:// or https:// and mostly ends with /v1"
-            )
+    require_addresses(settings)
     if settings.teacher_model in OFFLINE_TEACHERS or settings.teacher_base_url or key:
         return
     raise SettingsError(

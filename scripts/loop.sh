@@ -5,6 +5,7 @@
 #   ./scripts/loop.sh --resume                go on where the newest run stopped
 #   ./scripts/loop.sh --detach                go on when the terminal closes; output to runs/ID/loop.log
 #   ./scripts/loop.sh --dry-run               print the plan, start nothing
+#   ./scripts/loop.sh --doctor                examine this machine for these settings, start nothing
 #
 # Exit status: 0 done · 1 failed · 2 bad settings · 3 stopped on request, resumable · 4 refused
 set -euo pipefail

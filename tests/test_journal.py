@@ -183,11 +183,11 @@ def test_the_state_has_the_documented_fields(tmp_path: Path) -> None:
     journal.start_stage(1, "generate")
     state = json.loads(paths.state.read_text())
     documented = (
-        "schema_version run_id status current_round current_stage stages counters usage best pid "
+        "schema_version run_id settings_sha256 status current_round current_stage stages counters usage best pid "
         "started_at updated_at error"
     )
     assert list(state) == documented.split()
-    assert {"status", "started_at", "ended_at", "counts"} <= set(state["stages"]["1"]["generate"])
+    assert {"status", "started_at", "ended_at", "counts", "artifacts"} <= set(state["stages"]["1"]["generate"])
     assert load_state(paths.state) == journal.state
 
 
@@ -197,5 +197,5 @@ def test_a_damaged_state_is_named_with_a_remedy(tmp_path: Path, text: str) -> No
     with pytest.raises(AutotrainError, match="cannot be read"):
         load_state(path)
     path.write_text(text)
-    with pytest.raises(AutotrainError, match=r"state\.json is damaged.*start a new run"):
+    with pytest.raises(AutotrainError, match=r"state\.json is damaged.*--resume .* makes it again from the events"):
         load_state(path)

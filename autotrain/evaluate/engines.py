@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from autotrain.config import Settings
+from autotrain.config import Settings, is_address
 from autotrain.errors import AutotrainError, SettingsError
 from autotrain.evaluate.decoding import Decoded, Request, decode
 from autotrain.train.card import check_weights, read_manifest
@@ -118,7 +118,7 @@ def engine_for(settings: Settings, base: str, tokenizer: "PreTrainedTokenizerBas
 def require_engine(settings: Settings) -> None:
     """Raise SettingsError if EVAL_ENGINE is neither an engine's name nor an address."""
     name = settings.eval_engine
-    if name not in ("transformers", "vllm") and not name.startswith(("http://", "https://")):
+    if name not in ("transformers", "vllm") and not is_address(name):
         raise SettingsError(
-            f"EVAL_ENGINE = {name}: allowed are transformers, vllm and addresses such as http://127.0.0.1:8000/v1"
+            f"EVAL_ENGINE = {name.rpartition('@')[2]}: allowed are transformers, vllm and addresses such as http://127.0.0.1:8000/v1"
         )

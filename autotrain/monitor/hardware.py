@@ -62,6 +62,18 @@ def gpus() -> list[Gpu]:
         return []
 
 
+def driver_version() -> str | None:
+    """The version of the driver, where there is one that tells it."""
+    if not _driver():
+        return None
+    import pynvml
+
+    try:
+        return plain(str(pynvml.nvmlSystemGetDriverVersion()), 40)
+    except pynvml.NVMLError:
+        return None
+
+
 def _read_gpu(handle: object) -> Gpu:
     import pynvml
 

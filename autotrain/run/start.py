@@ -13,7 +13,16 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from autotrain.config import CHANGEABLE, Settings, fixed_digest, load, public_fields, require_teacher, shown
+from autotrain.config import (
+    CHANGEABLE,
+    Settings,
+    fixed_digest,
+    load,
+    public_fields,
+    require_addresses,
+    require_teacher,
+    shown,
+)
 from autotrain.errors import AutotrainError, Refused, SettingsError, StopRequested
 from autotrain.evaluate.benchmarks import read_benchmarks
 from autotrain.evaluate.engines import require_engine
@@ -24,6 +33,7 @@ from autotrain.generate.topics import read_topics
 from autotrain.monitor.hardware import gpus
 from autotrain.run.artifacts import find_damage, sweep
 from autotrain.run.control import write_request
+from autotrain.run.doctor.examination import examine, glance, heed
 from autotrain.run.journal import Journal
 from autotrain.run.lock import open_stage, take_lock
 from autotrain.run.paths import RUN_ID, OutPaths, RunPaths, new_run_id
@@ -53,6 +63,17 @@ def read_order(source: Source, resume: str | None = None) -> Order:
 
     Raises SettingsError.
     """
+    order = settle(source, resume)
+    require_teacher(order.settings, find_key())
+    require_base(order.settings.base_model)
+    return order
+
+
+def settle(source: Source, resume: str | None = None) -> Order:
+    """`read_order` without what the machine must have beside the settings: a key, the base model.
+
+    Raises SettingsError.
+    """
     settings = resolve(source)
     out = OutPaths(settings.out_dir.absolute())
     run, notes = None, []
@@ -60,8 +81,7 @@ def read_order(source: Source, resume: str | None = None) -> Order:
         run = _find_run(out, resume)
         own = _own_settings(run, settings, list(source.values))
         settings, notes = own, _not_taken(own, settings, source)
-    require_teacher(settings, find_key())
-    require_base(settings.base_model)
+    require_addresses(settings)
     read_topics(settings)
     prices_for(settings)
     require_engine(settings)
@@ -78,6 +98,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     words = list(sys.argv[1:] if argv is None else argv)
     try:
         source, options = from_flags(_parser(), words)
+        if options.doctor:
+            order = settle(source, options.resume)
+            check_links(order.out)
+            return examine(order.settings, options.vram)
         if options.detach and not options.dry_run:
             return _detach(words)
         order = read_order(source, options.resume)
@@ -90,6 +114,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         if not options.force:
             _refuse_what_cannot_fit(settings, options.vram)
         check_links(out)
+        heed(glance(settings), options.force)
         _make_folder(out)
         lock = take_lock(out)
         if run is None:
@@ -204,8 +229,11 @@ def _parser() -> argparse.ArgumentParser:
         "--detach", action="store_true", help="go on without this terminal; the output goes to the run's loop.log"
     )
     parser.add_argument("--vram", type=float, metavar="GB", help="memory of the card to plan for (default: as found)")
-    parser.add_argument("--force", action="store_true", help="start though training is not expected to fit in memory")
+    parser.add_argument(
+        "--force", action="store_true", help="start though training is not expected to fit, or something is missing"
+    )
     parser.add_argument("--dry-run", action="store_true", help="print the plan, start nothing")
+    parser.add_argument("--doctor", action="store_true", help="examine this machine for these settings, start nothing")
     add_flags(parser)
     return parser
 
@@ -222,7 +250,10 @@ def _find_run(out: OutPaths, run_id: str) -> RunPaths:
 
 
 def check_links(out: OutPaths) -> None:
-    """Raise SettingsError if a file or folder stands where OUT_DIR's links belong."""
+    """Raise SettingsError if something stands where OUT_DIR, or its links, belong."""
+    standing = next(path for path in [out.root, *out.root.parents] if path.exists())
+    if not standing.is_dir():
+        raise SettingsError(f"OUT_DIR = {out.root} cannot be used: {standing} is no folder; move it or set OUT_DIR")
     for link in [*(out.root / name for name in LINKS), *out.root.glob("out_lora_round_*")]:
         if link.exists() and not link.is_symlink():
             raise SettingsError(f"{link} is in the way: a link to the newest run belongs there; move it or set OUT_DIR")

@@ -56,8 +56,6 @@ def check_free(out: OutPaths) -> None:
     """Raise SettingsError if another loop works in OUT_DIR, or if something is in the way there."""
     if (pid := loop_pid(out)) is not None:
         raise SettingsError(f"a loop is already running in {out.root} (pid {pid}); stop it or set OUT_DIR")
-    if out.root.exists() and not out.root.is_dir():
-        raise SettingsError(f"OUT_DIR = {out.root} is no folder; move it or set another OUT_DIR")
     check_links(out)
 
 
