@@ -154,7 +154,8 @@ def checkout(tmp_path: Path) -> Iterator[Checkout]:
     yield made
     for loop in made.loops:
         if loop.poll() is None:
-            os.killpg(loop.pid, signal.SIGKILL)
+            for process in [psutil.Process(loop.pid), *psutil.Process(loop.pid).children(recursive=True)]:
+                process.kill()
             loop.communicate()
 
 
@@ -317,7 +318,8 @@ def test_everything_killed_at_once_resumes_with_the_same_books(checkout: Checkou
     checkout.mark("slow-evaluate")
     loop = checkout.start("--rounds", "1")
     checkout.wait_for("1 evaluate", loop)
-    os.killpg(loop.pid, signal.SIGKILL)
+    loop.kill()
+    os.kill(checkout.state["stages"]["1"]["evaluate"]["pid"], signal.SIGKILL)
     loop.wait()
     checkout.clear("slow-evaluate")
     with (checkout.run_folders[0] / "events.jsonl").open("a") as events:

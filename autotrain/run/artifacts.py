@@ -23,10 +23,18 @@ class Damage:
         return f"{self.path} {self.what} since stage {self.stage} of round {self.round} wrote it"
 
 
+# What people read, and may write in; no stage reads it.
+FOR_PEOPLE = (".md", ".html")
+
+
 def describe(root: Path, paths: Iterable[Path]) -> dict[str, Artifact]:
-    """Digest and size of these files, and of the files in these folders, by their path in `root`."""
+    """Digest and size of these files, and of the files in these folders, by their path in `root`.
+
+    Those FOR_PEOPLE are left out.
+    """
     files = [file for path in paths for file in (sorted(path.rglob("*")) if path.is_dir() else [path])]
-    return {str(file.relative_to(root)): _describe(file) for file in files if file.is_file()}
+    built_on = [file for file in files if file.is_file() and file.suffix not in FOR_PEOPLE]
+    return {str(file.relative_to(root)): _describe(file) for file in built_on}
 
 
 def _describe(file: Path) -> Artifact:
