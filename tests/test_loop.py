@@ -140,6 +140,13 @@ class Checkout:
         lines = (self.run_folders[-1] / "events.jsonl").read_text().splitlines()
         return [json.loads(line) for line in lines]
 
+    def end(self) -> None:
+        """Kill the loops that still live."""
+        for loop in self.loops:
+            if loop.poll() is None:
+                os.killpg(loop.pid, signal.SIGKILL)
+                loop.communicate()
+
 
 def ended(loop: "subprocess.Popen[str]") -> tuple[int, str, str]:
     out, err = loop.communicate(timeout=240)
@@ -150,10 +157,7 @@ def ended(loop: "subprocess.Popen[str]") -> tuple[int, str, str]:
 def checkout(tmp_path: Path) -> Iterator[Checkout]:
     made = Checkout(tmp_path)
     yield made
-    for loop in made.loops:
-        if loop.poll() is None:
-            os.killpg(loop.pid, signal.SIGKILL)
-            loop.communicate()
+    made.end()
 
 
 def done(rounds: int) -> list[str]:

@@ -39,7 +39,7 @@ def in_round(stage: Stage, paths: RunPaths) -> Done:
     if stage.settings.teacher_model in OFFLINE_TEACHERS:
         message = _ask_builtin(stage, topics, raw)
     else:
-        message = _ask_server(stage, topics, _read_earlier(paths, number), raw, paths.responses(number))
+        message = _ask_server(stage, topics, _read_earlier(paths, number), raw, paths.responses(number), paths.reserve)
     return Done(message, [raw])
 
 
@@ -80,7 +80,9 @@ def _read_earlier(paths: RunPaths, number: int) -> Earlier:
     return Earlier(read_book(path for path in ledgers if path.exists()), dict(instructions))
 
 
-def _ask_server(stage: Stage, topics: Topics, earlier: Earlier, output: Path, ledger: Path) -> str:
+def _ask_server(
+    stage: Stage, topics: Topics, earlier: Earlier, output: Path, ledger: Path, reserve: Path | None = None
+) -> str:
     settings = stage.settings
     key = find_key()
     require_teacher(settings, key)
@@ -96,6 +98,7 @@ def _ask_server(stage: Stage, topics: Topics, earlier: Earlier, output: Path, le
             should_stop=stage.check_control,
             topics=topics,
             earlier=earlier,
+            reserve=reserve,
         )
     finally:
         reporter.finish()

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Literal
 
 from autotrain.errors import AutotrainError, SettingsError
-from autotrain.files import replace_text
+from autotrain.files import replace_text, write_surely
 from autotrain.run.lock import condition, loop_pid
 from autotrain.run.paths import OutPaths, RunPaths
 from autotrain.run.state import load_state
@@ -130,7 +130,8 @@ def ask(out: OutPaths, run_id: str, action: Action) -> str:
     reason = objection(look_at(out, run_id), action)
     if reason is not None:
         raise SettingsError(reason)
-    write_request(out.run(run_id).control, REQUESTS[action])
+    run = out.run(run_id)
+    write_surely(lambda: write_request(run.control, REQUESTS[action]), run.reserve)
     return f"{run_id}: asked to {action}; it obeys at its next safe point"
 
 
