@@ -3,6 +3,7 @@
 import errno
 import json
 import os
+import shlex
 import subprocess
 import sys
 import time
@@ -14,23 +15,27 @@ import pytest
 from small_disk import fill, filled, small_disk
 from teacher_server import TeacherServer, slow
 from test_generate_stage import SCRIPT, asking
-from test_loop import Checkout, check_books, ended
+from test_loop import Checkout, check_books, done
+from test_qlora import SAMPLES, settings
 from test_stages import SCRIPTS, in_run, make_run
+from test_train_stages import script
+from tiny_model import build_model
 
-from autotrain.config import EMBEDDED_MODEL, Settings
-from autotrain.errors import AutotrainError
+from autotrain.config import EMBEDDED_MODEL, Settings, load
+from autotrain.errors import AutotrainError, Refused
 from autotrain.evaluate.answers import Answer, append_answers, read_answers
 from autotrain.files import is_full, keep_reserve, replace_link, replace_text, replacing, write_surely
 from autotrain.generate.ledger import Amount, Ledger, Reply, read_book, sent
-from autotrain.jsonl import read_objects
+from autotrain.jsonl import read_objects, write_jsonl
 from autotrain.run import start
 from autotrain.run.__main__ import take_step
-from autotrain.run.disk import free_bytes, needed_bytes, shown
+from autotrain.run.disk import free_bytes, full_disk_refused, needed_bytes, rank_numbers, shown
 from autotrain.run.events import append_event, sum_deltas
 from autotrain.run.journal import Journal
 from autotrain.run.paths import RunPaths
 from autotrain.run.stage import Done, Stage, run_stage
-from autotrain.run.state import load_state, timestamp
+from autotrain.run.state import load_state, save_state, timestamp
+from autotrain.train.qlora import Step, train_adapter
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGE = 4096
@@ -311,13 +316,9 @@ def test_a_run_can_be_asked_to_stop_on_a_full_disk(disk: Path) -> None:
 # The teacher's stage
 
 
-def test_replies_under_way_when_the_disk_gets_full_are_not_paid_for_twice(tmp_path: Path, disk: Path) -> None:
-    size = {"samples_per_round": 40, "samples_per_request": 2, "teacher_concurrency": 4}
+def test_replies_under_way_when_the_disk_gets_full_are_not_paid_for_twice(disk: Path) -> None:
     with TeacherServer(then=slow(0.1)) as server:
-        calm = asking(server, tmp_path / "calm", **size)
-        assert in_run(SCRIPT, calm).returncode == 0
-        undisturbed = server.count
-    with TeacherServer(then=slow(0.1)) as server:
+        size = {"samples_per_round": 40, "samples_per_request": 2, "teacher_concurrency": 4}
         paths = asking(server, disk / "out" / "runs", **size)
         keep_reserve(paths.reserve)
         command = [sys.executable, str(SCRIPTS / SCRIPT), "--run", str(paths.root), "--round", "1"]
@@ -333,14 +334,113 @@ def test_replies_under_way_when_the_disk_gets_full_are_not_paid_for_twice(tmp_pa
         assert "generate: no space left on the disk of" in error
         assert load_state(paths.state).status == "refused"
         assert books_agree(paths)
-        assert server.count < undisturbed
+        assert server.count < 20
         (disk / "filler").unlink()
         done = in_run(SCRIPT, paths)
         assert done.returncode == 0, done.stderr
-        assert server.count == undisturbed
-    assert paths.raw(1).read_bytes() == calm.raw(1).read_bytes()
-    assert load_state(paths.state).usage["requests_sent"] == undisturbed
+        assert server.count == 20, "as many as if nothing had happened"
+    assert [sample["id"] for sample in read_objects(paths.raw(1))] == [f"r1-{number:05d}" for number in range(40)]
+    state = load_state(paths.state)
+    assert (state.counters["teacher_generated"], state.usage["requests_sent"]) == (40, 20)
     assert books_agree(paths)
+
+
+# ---------------------------------------------------------------------------------------------------
+# Training
+
+
+# Weights of 4 MiB, moments of 8, and a checkpoint after each of four steps.
+TRAINED = {"lora_r": 512, "checkpoint_minutes": 1e-6, "train_steps": 4}
+
+
+@pytest.fixture(scope="module")
+def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return build_model(tmp_path_factory.mktemp("tiny") / "model")
+
+
+def train(
+    base: Path, folder: Path, output: Path | None = None, *, on_step_end: Any = None, on_log: Any = None
+) -> list[int]:
+    """The steps done. `on_step_end` is called before it is looked for room, `on_log` between that and the writing."""
+    done: list[int] = []
+
+    def log(step: Step) -> None:
+        done.append(step.step)
+        if on_log is not None:
+            on_log(step.step)
+
+    train_adapter(
+        SAMPLES,
+        settings(base, **TRAINED),
+        output or folder / "adapter",
+        folder / "checkpoints",
+        start_from=None,
+        on_step=log,
+        check_control=lambda: on_step_end and on_step_end(len(done) + 1),
+    )
+    return done
+
+
+def weights(folder: Path) -> bytes:
+    return (folder / "adapter" / "adapter_model.safetensors").read_bytes()
+
+
+def sealed(folder: Path) -> list[str]:
+    return sorted(path.parent.name for path in (folder / "checkpoints").glob("*/contents.json"))
+
+
+def test_a_training_whose_disk_gets_full_goes_on_from_the_last_checkpoint(base: Path, tmp_path: Path) -> None:
+    """In turn: told before the next one is begun, in the middle of its weights, of its moments, before the adapter."""
+    assert train(base, tmp_path) == [1, 2, 3, 4]
+    with small_disk(tmp_path / "disk", "size=99m") as disk, small_disk(tmp_path / "small", "size=3m") as small:
+
+        def refused_at(step: int, hook: str, leave: int, words: str) -> None:
+            with pytest.raises(Refused, match=words), full_disk_refused(None):
+                train(base, disk, **{hook: lambda number: fill(disk, leave) if number == step else None})
+            # What was half-written gave its space back, and what was whole before is there.
+            assert sealed(disk) == sorted(path.name for path in (disk / "checkpoints").glob("checkpoint-*"))
+            assert sealed(disk) == [f"checkpoint-{number}" for number in (step - 2, step - 1) if number]
+            assert free_bytes(disk) == leave
+            assert not (disk / "adapter").exists()
+            (disk / "filler").unlink()
+
+        told = r"no space left for the next checkpoint: about 1\d MB are needed on the disk of .* 9\.0 MB are free"
+        refused_at(2, "on_step_end", 9 << 20, told)
+        refused_at(3, "on_log", 2 << 20, r"no space left on the disk of .*: [0-9.]+ MB free now")
+        refused_at(4, "on_log", 9 << 20, r"no space left on the disk of .*: [0-9.]+ MB free now")
+        with pytest.raises(Refused, match=r"no space left for the adapter: about 5\.0 MB are needed"):
+            train(base, disk, small / "adapter")
+        assert os.listdir(small) == []
+        assert sealed(disk) == ["checkpoint-3", "checkpoint-4"]
+        assert train(base, disk) == []
+        assert weights(disk) == weights(tmp_path)
+
+
+def test_an_adapter_that_is_half_written_gives_its_space_back(base: Path, tmp_path: Path) -> None:
+    data = tmp_path / "data.jsonl"
+    write_jsonl(data, (sample.to_json() for sample in SAMPLES))
+    (tmp_path / "elsewhere").mkdir()
+    # The disk itself, the link, the adapter's folder and two of its files: then there is no room for a further one.
+    with small_disk(tmp_path / "disk", "size=9m,nr_inodes=5") as disk:
+        (disk / "adapter.checkpoints").symlink_to(tmp_path / "elsewhere")
+        done = script("04_train_qlora.py", "--base-model", base, "--data", data, "--output", disk / "adapter")
+        assert done.returncode == 4
+        assert "train: no space left on the disk of" in done.stderr
+        assert os.listdir(disk) == ["adapter.checkpoints"]
+    assert len(list((tmp_path / "elsewhere").glob("checkpoint-*/contents.json"))) == 1
+
+
+def test_the_estimate_is_near_what_a_training_writes(base: Path, tmp_path: Path) -> None:
+    """As far as the model's config says; an architecture without a gate has fewer numbers than are counted on."""
+    from transformers import PhiConfig
+
+    from autotrain.train.memory import config_at_hand, shape_of
+
+    assert rank_numbers(str(base)) == shape_of(config_at_hand(str(base))).rank_weights
+    phi = PhiConfig(hidden_size=64, intermediate_size=256, num_hidden_layers=3, num_attention_heads=4, vocab_size=99)
+    phi.save_pretrained(tmp_path)
+    assert 1 < rank_numbers(str(tmp_path)) / shape_of(config_at_hand(str(tmp_path))).rank_weights < 1.5
+    assert rank_numbers("no/where") == rank_numbers(str(tmp_path / "nowhere")) > 10**6
 
 
 # ---------------------------------------------------------------------------------------------------
@@ -356,55 +456,30 @@ def loops(tmp_path: Path) -> Iterator[Checkout]:
         made.end()
 
 
-def test_a_loop_whose_disk_gets_full_twice_goes_on_with_books_that_add_up(loops: Checkout) -> None:
-    """In the middle of a stage, and then, with its log on the same disk, at the end of another."""
+def test_a_loop_ends_with_4_though_its_log_is_on_the_full_disk_too_and_goes_on(loops: Checkout) -> None:
     disk = loops.out.parent
     loops.mark("deaf-gate")
-    loop = loops.start("--rounds", "1", "--lora-r", "1")
+    with (disk / "log").open("w") as log:
+        loop = loops.start("--rounds", "1", "--lora-r", "1", output=log)
     loops.wait_for("1 gate", loop)
     (run,) = loops.run_folders
     wait_for_event(run, "half", "gate")
     fill(disk)
     loops.clear("deaf-gate")
-    status, out, err = ended(loop)
-    assert status == 4, err
-    assert "gate: no space left on the disk of" in err
-    assert "Traceback" not in err
-    assert f"summary of {run.name}: refused" in out
-    assert f"--resume {run.name}" in out
+    assert loop.wait(60) == 4
     assert (loops.state["status"], loops.state["pid"]) == ("refused", None)
     assert loops.state["stages"]["1"]["gate"]["status"] == "refused"
+    assert "no space left" in loops.state["error"]
     assert loops.events[-1]["event_type"] == "pipeline_error"
+    assert "Traceback" not in (disk / "log").read_text()
     assert not (run / ".reserve").exists()
 
-    # As long as nothing is done about it, nothing is touched.
-    before = {path: path.read_bytes() for path in run.rglob("*") if path.is_file()}
-    status, _, err = loops.run("--resume")
-    assert status == 4
-    assert "would not fit on the disk of OUT_DIR" in err
-    assert {path: path.read_bytes() for path in run.rglob("*") if path.is_file()} == before
-
-    (disk / "filler").unlink()
-    loops.mark("deaf-evaluate")
-    status, _, err = loops.run("--resume", "--detach")
-    assert status == 0, err
-    wait_for_event(run, "half", "evaluate")
-    loop_pid = loops.state["pid"]
-    fill(disk)
-    loops.clear("deaf-evaluate")
-    deadline = time.monotonic() + 60
-    while loops.state["status"] == "running" or Path(f"/proc/{loop_pid}").exists():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
-    assert loops.state["status"] == "refused"
-    assert "no space left" in loops.state["error"]
-
     (disk / "filler").unlink()
     status, _, err = loops.run("--resume")
     assert status == 0, err
+    assert loops.log == [*done(1)[:3], *done(1)[2:]]
     check_books(loops, 1)
     assert not (run / ".reserve").exists()
-    assert "1 gate -" in loops.log
 
 
 def wait_for_event(run: Path, message: str, stage: str) -> None:
@@ -447,8 +522,8 @@ def test_a_run_that_cannot_be_made_is_removed_again(disk: Path, out: Words) -> N
     first = begin([*out(folder), "--force"])
     assert first.returncode == 0, first.stderr
     before = listing(folder)
-    # No room for the reserve; for the reserve alone; for config and state too, and the first event is the last.
-    for leave in (10 * PAGE, 64 * PAGE, 66 * PAGE):
+    # Room for the reserve alone; for config and state too, and the first event is the last.
+    for leave in (64 * PAGE, 66 * PAGE):
         with filled(disk, leave):
             second = begin([*out(folder), "--force"])
             assert second.returncode == 4, second
@@ -472,6 +547,25 @@ def test_a_run_with_too_little_room_is_refused_before_anything_is_made(
     assert os.listdir(disk) == []
 
 
+def test_to_go_on_takes_only_what_is_left_to_write_and_touches_nothing_without_it(
+    disk: Path, out: Words, capsys: pytest.CaptureFixture[str]
+) -> None:
+    paths = small_run(disk, lora_r=1, rounds=9)
+    settings = load(paths.config)
+    state = load_state(paths.state)
+    state.current_round, state.status = 7, "refused"
+    save_state(paths.state, state)
+    before = {path: path.read_bytes() for path in disk.rglob("*") if path.is_file()}
+    assert start.main(["--resume", f"--out-dir={disk / 'out'}"]) == 4
+    error = capsys.readouterr().err
+    assert "the rest of the run would not fit on the disk of OUT_DIR" in error
+    assert f"about {shown(needed_bytes(settings, 7))} are needed" in error
+    assert {path: path.read_bytes() for path in disk.rglob("*") if path.is_file()} == before
+    adapters = (needed_bytes(settings) - needed_bytes(settings, 7)) / 6
+    assert 1 << 20 < adapters < needed_bytes(settings, 9)
+    assert needed_bytes(settings, 10) == 0
+
+
 # ---------------------------------------------------------------------------------------------------
 # What an OUT_DIR may be
 
@@ -482,15 +576,18 @@ ODD_NAME = "-it's a \"größe\"\n$HOME `date` * \\n #~"
 def test_a_folder_of_any_name_will_do(tmp_path: Path) -> None:
     loops = Checkout(tmp_path)
     loops.out = loops.work / ODD_NAME
-    try:
-        status, out, err = loops.run("--rounds", "1", OUT_DIR=ODD_NAME)
-        assert status == 0, err
-        check_books(loops, 1)
-        assert os.listdir(loops.work) == [ODD_NAME]
-        assert (loops.out / "data").resolve() == loops.run_folders[0] / "data"
-        assert "read the report" in out or "summary of" in out
-    finally:
-        loops.end()
+    loops.mark("refuse-validate")
+    status, out, err = loops.run(OUT_DIR=ODD_NAME)
+    assert (status, err) == (4, "validate: nothing survived this stage\n")
+    assert os.listdir(loops.work) == [ODD_NAME]
+    assert (loops.out / "data").resolve() == loops.run_folders[0] / "data"
+    assert loops.state["stages"]["1"]["generate"]["status"] == "completed"
+    assert loops.log == ["1 generate -", "1 validate -"]
+    # The command that is to be pasted leads back to it.
+    words = shlex.split(out[out.index("./scripts/loop.sh --resume") :])
+    assert words == ["./scripts/loop.sh", "--resume", loops.run_folders[0].name, "--out-dir", f"./{ODD_NAME}"]
+    status, _, err = loops.run(*words[1:], "--dry-run")
+    assert status == 0, err
 
 
 def test_a_link_to_a_folder_will_do(tmp_path: Path, out: Words) -> None:

@@ -13,7 +13,7 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import psutil
 import pytest
@@ -75,7 +75,7 @@ class Checkout:
         (self.root / "requirements.lock").write_text("")
         self.loops: list[subprocess.Popen[str]] = []
 
-    def start(self, *words: str, **variables: str) -> "subprocess.Popen[str]":
+    def start(self, *words: str, output: IO[str] | int = subprocess.PIPE, **variables: str) -> "subprocess.Popen[str]":
         env = {name: value for name, value in os.environ.items() if name.lower() not in Settings.model_fields}
         env.update(
             VIRTUAL_ENV=sys.prefix,
@@ -92,8 +92,8 @@ class Checkout:
             cwd=self.work,
             env=env,
             stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
+            stdout=output,
+            stderr=output,
             text=True,
             start_new_session=True,
             # A test run in the background ignores Ctrl-C, and bash cannot trap what it was started ignoring.

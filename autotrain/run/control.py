@@ -94,7 +94,9 @@ def current_run(out: OutPaths) -> str | None:
 
 def resume_command(run_id: str, out_dir: Path) -> str:
     """The line that goes on with a run, to be pasted into a shell."""
-    folder = "" if out_dir == Path("autotrain") else f" --out-dir {shlex.quote(str(out_dir))}"
+    # What begins with a dash would be read as a flag.
+    text = f"./{out_dir}" if str(out_dir).startswith("-") else str(out_dir)
+    folder = "" if out_dir == Path("autotrain") else f" --out-dir {shlex.quote(text)}"
     return f"./scripts/loop.sh --resume {run_id}{folder}"
 
 

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from autotrain.errors import AutotrainError
 from autotrain.files import has_room, is_full, replace_text
 from autotrain.train.models import sha256_of
 
@@ -34,16 +35,17 @@ def is_whole(checkpoint: Path) -> bool:
 def torn_removed(folder: Path, writes: bool = True) -> Iterator[None]:
     """Within, a checkpoint that could not be written whole gives its space back at once, if we are who `writes`.
 
-    PyTorch's own error says nothing of why a file could not be written: that the disk is full is looked at here.
+    Raises OSError where the libraries have errors of their own for a full disk. PyTorch's says nothing of why a file
+    could not be written: it is looked whether the disk is full.
     """
     try:
         yield
     except Exception as error:
-        unexplained = "inline_container" in str(error) and not is_full(error) and not has_room(folder)
+        full = is_full(error) or ("inline_container" in str(error) and not has_room(folder))
         for checkpoint in _by_step(folder) if writes else ():
             if not (checkpoint / CONTENTS).is_file():
                 shutil.rmtree(checkpoint, ignore_errors=True)
-        if unexplained:
+        if full and not isinstance(error, (OSError, AutotrainError)):
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(folder / CONTENTS)) from error
         raise
 
