@@ -80,6 +80,10 @@ def test_a_link_that_cannot_be_moved_leads_where_it_did(tmp_path: Path) -> None:
             replace_link(disk / "best", "two")
         assert os.readlink(disk / "best") == "one"
         assert sorted(os.listdir(disk)) == ["a", "b", "best"]
+    (tmp_path / "disk" / "best").mkdir()
+    with pytest.raises(OSError, match=os.strerror(errno.EISDIR)):
+        replace_link(tmp_path / "disk" / "best", "two")
+    assert os.listdir(tmp_path / "disk") == ["best"]
 
 
 @pytest.mark.parametrize("leave", [0, PAGE])
@@ -281,6 +285,16 @@ def test_where_not_even_the_ending_can_be_written_the_older_state_stays(
     assert call(paths, lambda stage, paths: Done("done")) == 0
     assert load_state(paths.state).counters == {"test_pass": 0}
     assert books_agree(paths)
+
+
+def test_a_log_that_cannot_be_written_ends_a_stage_with_4_too(tmp_path: Path) -> None:
+    """Python would flush it once more at its end, and end with 120."""
+    paths = make_run(tmp_path, teacher_model="builtin", samples_per_round=1)
+    command = [sys.executable, str(SCRIPTS / SCRIPT), "--run", str(paths.root), "--round", "1"]
+    with open("/dev/full", "w") as full:
+        assert subprocess.run(command, stdout=full, stderr=full, check=False).returncode == 4
+    state = load_state(paths.state)
+    assert (state.status, state.is_complete(1, "generate")) == ("refused", True)
 
 
 @pytest.mark.parametrize("step", ["round-start", "round-end"])
