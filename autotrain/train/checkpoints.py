@@ -53,7 +53,7 @@ def torn_removed(folder: Path, writes: bool = True) -> Iterator[None]:
 def size_of_last(folder: Path) -> int | None:
     """Bytes of the newest checkpoint that was sealed, or None."""
     sealed = [checkpoint for checkpoint in _by_step(folder) if (checkpoint / CONTENTS).is_file()]
-    return sum(path.stat().st_size for path in sealed[-1].iterdir()) if sealed else None
+    return sum(path.stat().st_size for path in sealed[-1].rglob("*")) if sealed else None
 
 
 def newest_whole(folder: Path) -> Path | None:
