@@ -39,8 +39,9 @@ interrupt() {
     step finish "$run" 3 || exit 3
   fi
   asked=1
-  echo "stopping after the item in hand; once more to end at once (both are resumable)" >&2
-  step stop "$run"
+  # Also where neither can be written: the next one ends it at once.
+  echo "stopping after the item in hand; once more to end at once (both are resumable)" >&2 || true
+  step stop "$run" || true
 }
 trap interrupt INT TERM HUP
 

@@ -13,7 +13,7 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import psutil
 import pytest
@@ -77,7 +77,7 @@ class Checkout:
         (self.root / "requirements.lock").write_text("")
         self.loops: list[subprocess.Popen[str]] = []
 
-    def start(self, *words: str, **variables: str) -> "subprocess.Popen[str]":
+    def start(self, *words: str, output: IO[str] | int = subprocess.PIPE, **variables: str) -> "subprocess.Popen[str]":
         env = {name: value for name, value in os.environ.items() if name.lower() not in Settings.model_fields}
         env.update(
             VIRTUAL_ENV=sys.prefix,
@@ -94,8 +94,8 @@ class Checkout:
             cwd=self.work,
             env=env,
             stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
+            stdout=output,
+            stderr=output,
             text=True,
             start_new_session=True,
             # A test run in the background ignores Ctrl-C, and bash cannot trap what it was started ignoring.
@@ -142,6 +142,13 @@ class Checkout:
         lines = (self.run_folders[-1] / "events.jsonl").read_text().splitlines()
         return [json.loads(line) for line in lines]
 
+    def end(self) -> None:
+        """Kill the loops that still live."""
+        for loop in self.loops:
+            if loop.poll() is None:
+                os.killpg(loop.pid, signal.SIGKILL)
+                loop.communicate()
+
 
 def ended(loop: "subprocess.Popen[str]") -> tuple[int, str, str]:
     out, err = loop.communicate(timeout=240)
@@ -152,11 +159,7 @@ def ended(loop: "subprocess.Popen[str]") -> tuple[int, str, str]:
 def checkout(tmp_path: Path) -> Iterator[Checkout]:
     made = Checkout(tmp_path)
     yield made
-    for loop in made.loops:
-        if loop.poll() is None:
-            for process in [psutil.Process(loop.pid), *psutil.Process(loop.pid).children(recursive=True)]:
-                process.kill()
-            loop.communicate()
+    made.end()
 
 
 def done(rounds: int) -> list[str]:

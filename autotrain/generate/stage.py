@@ -38,7 +38,8 @@ def in_round(stage: Stage, paths: RunPaths) -> Done:
     raw, ledger = paths.raw(number), paths.responses(number)
     if stage.settings.teacher_model in OFFLINE_TEACHERS:
         return Done(_ask_builtin(stage, topics, raw), [raw])
-    return Done(_ask_server(stage, topics, _read_earlier(paths, number), raw, ledger), [raw, ledger])
+    message = _ask_server(stage, topics, _read_earlier(paths, number), raw, ledger, paths.reserve)
+    return Done(message, [raw, ledger])
 
 
 def on_files(stage: Stage, options: argparse.Namespace) -> Done:
@@ -78,7 +79,9 @@ def _read_earlier(paths: RunPaths, number: int) -> Earlier:
     return Earlier(read_book(path for path in ledgers if path.exists()), dict(instructions))
 
 
-def _ask_server(stage: Stage, topics: Topics, earlier: Earlier, output: Path, ledger: Path) -> str:
+def _ask_server(
+    stage: Stage, topics: Topics, earlier: Earlier, output: Path, ledger: Path, reserve: Path | None = None
+) -> str:
     settings = stage.settings
     key = find_key()
     require_teacher(settings, key)
@@ -94,6 +97,7 @@ def _ask_server(stage: Stage, topics: Topics, earlier: Earlier, output: Path, le
             should_stop=stage.check_control,
             topics=topics,
             earlier=earlier,
+            reserve=reserve,
         )
     finally:
         reporter.finish()

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from autotrain.files import write_surely
 from autotrain.run.artifacts import describe
 from autotrain.run.events import EventType, Level, append_event, cut_torn_line, sum_deltas
 from autotrain.run.paths import RunPaths
@@ -33,32 +34,44 @@ class Journal:
         artifacts: Sequence[Path] = (),
         error: str | None = None,
     ) -> None:
-        """Append an event and add its deltas to state.json."""
+        """Append an event and add its deltas to state.json.
+
+        On a full disk both are written in the place of the run's reserve; then this raises what it was full with.
+        """
         counters = {key: value for key, value in (counters or {}).items() if value}
         usage = {key: value for key, value in (usage or {}).items() if value}
-        append_event(
-            self.paths.events,
-            self.state.run_id,
-            event_type,
-            message,
-            round_number=round_number,
-            stage=stage,
-            level=level,
-            counters_delta=counters,
-            usage_delta=usage,
-            artifact_paths=[os.path.relpath(path, self.paths.root) for path in artifacts],
-            error=error,
-        )
+
+        def append() -> None:
+            append_event(
+                self.paths.events,
+                self.state.run_id,
+                event_type,
+                message,
+                round_number=round_number,
+                stage=stage,
+                level=level,
+                counters_delta=counters,
+                usage_delta=usage,
+                artifact_paths=[os.path.relpath(path, self.paths.root) for path in artifacts],
+                error=error,
+            )
+
+        full = write_surely(append, self.paths.reserve)
         add(self.state.counters, counters)
         add(self.state.usage, usage)
         if stage is not None and (record := self.state.stage(round_number, stage)) is not None:
             add(record.counts, counters)
-        save_state(self.paths.state, self.state)
+        self._save(full)
 
     def set_status(self, status: RunStatus, error: str | None = None) -> None:
         self.state.status = status
         self.state.error = error
-        save_state(self.paths.state, self.state)
+        self._save()
+
+    def _save(self, full: OSError | None = None) -> None:
+        full = write_surely(lambda: save_state(self.paths.state, self.state), self.paths.reserve) or full
+        if full is not None:
+            raise full
 
     def start_stage(self, round_number: int, name: str) -> None:
         """Open a stage. What an unfinished earlier attempt had counted is taken back first."""

@@ -34,6 +34,11 @@ class RunPaths:
         return self.root / "control.json"
 
     @property
+    def reserve(self) -> Path:
+        """Space for how the run ended, should the disk be full; there while its loop is at work."""
+        return self.root / ".reserve"
+
+    @property
     def log(self) -> Path:
         """What a detached loop and its stages print."""
         return self.root / "loop.log"

@@ -27,12 +27,13 @@ from autotrain.errors import AutotrainError, Refused, SettingsError, StopRequest
 from autotrain.evaluate.benchmarks import read_benchmarks
 from autotrain.evaluate.engines import require_engine
 from autotrain.evaluate.student import require_proof
-from autotrain.files import replace_link, replace_text
+from autotrain.files import is_full, keep_reserve, replace_link, replace_text
 from autotrain.generate.prices import prices_for
 from autotrain.generate.topics import read_topics
 from autotrain.monitor.hardware import gpus
 from autotrain.run.artifacts import find_damage, sweep
 from autotrain.run.control import write_request
+from autotrain.run.disk import no_space, refuse_without_room, tell
 from autotrain.run.doctor.examination import examine, glance, heed
 from autotrain.run.journal import Journal
 from autotrain.run.lock import open_stage, take_lock
@@ -96,6 +97,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     The lock lives on an inherited descriptor, so it is held as long as the loop or a stage of it lives.
     """
     words = list(sys.argv[1:] if argv is None else argv)
+    run = out = None
     try:
         source, options = from_flags(_parser(), words)
         if options.doctor:
@@ -111,9 +113,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         if options.dry_run:
             print(plan_text(settings, options.vram))
             return 0
+        check_folder(out)
+        check_links(out)
         if not options.force:
             _refuse_what_cannot_fit(settings, options.vram)
-        check_links(out)
+            refuse_without_room(settings, out, run)
         heed(glance(settings), options.force)
         _make_folder(out)
         lock = take_lock(out)
@@ -124,13 +128,16 @@ def main(argv: Sequence[str] | None = None) -> int:
             return 0
         if options.ready is not None:
             _leave_terminal(run, options.ready)
+        print(_opening(run, settings), flush=True)
     except AutotrainError as error:
-        print(f"loop.sh: {error}", file=sys.stderr)
+        tell(f"loop.sh: {error}")
         return error.exit_status
     except OSError as error:
-        print(f"loop.sh: {error}; OUT_DIR must be a folder that can be written to", file=sys.stderr)
+        if is_full(error):
+            tell(f"loop.sh: {no_space(error, run, out.root if out is not None else None)}")
+            return Refused.exit_status
+        tell(f"loop.sh: {error}; OUT_DIR must be a folder that can be written to")
         return SettingsError.exit_status
-    print(_opening(run, settings), flush=True)
     os.set_inheritable(lock, True)
     words = ["bash", str(options.loop), "--drive", str(run.root), str(settings.rounds)]
     keys = {name: value for name, value in os.environ.items() if name.lower() == "openai_api_key"}
@@ -230,7 +237,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--vram", type=float, metavar="GB", help="memory of the card to plan for (default: as found)")
     parser.add_argument(
-        "--force", action="store_true", help="start though training is not expected to fit, or something is missing"
+        "--force", action="store_true", help="start though memory or disk may not suffice, or something is missing"
     )
     parser.add_argument("--dry-run", action="store_true", help="print the plan, start nothing")
     parser.add_argument("--doctor", action="store_true", help="examine this machine for these settings, start nothing")
@@ -259,25 +266,55 @@ def check_links(out: OutPaths) -> None:
             raise SettingsError(f"{link} is in the way: a link to the newest run belongs there; move it or set OUT_DIR")
 
 
+def check_folder(out: OutPaths) -> None:
+    """Raise SettingsError if OUT_DIR is something else than a folder, or on a disk that cannot be written to."""
+    what = "no folder"
+    if out.root.is_symlink() and not out.root.exists():
+        what = f"a link to {os.readlink(out.root)}, which is not there"
+    elif out.root.is_dir() and os.statvfs(out.root).f_flag & os.ST_RDONLY:
+        what = "on a disk that can only be read"
+    elif out.root.is_dir() or not out.root.exists():
+        return
+    raise SettingsError(f"OUT_DIR = {out.root} is {what}; move it or set another OUT_DIR")
+
+
 def _make_folder(out: OutPaths) -> None:
     try:
         out.runs.mkdir(parents=True, exist_ok=True)
     except OSError as error:
+        if is_full(error):
+            raise
         raise SettingsError(f"OUT_DIR = {out.root} cannot be used: {error.strerror}") from None
 
 
 def _create(out: OutPaths, settings: Settings) -> RunPaths:
     run = out.run(new_run_id(datetime.now(), out.run_ids()))
-    run.data.mkdir(parents=True)
-    run.eval.mkdir()
-    replace_text(run.config, settings.to_json())
-    now = timestamp()
-    digest = fixed_digest(run.config)
-    state = State(run_id=run.root.name, settings_sha256=digest, pid=os.getpid(), started_at=now, updated_at=now)
-    save_state(run.state, state)
-    Journal(run).record("pipeline_start", f"{settings.rounds} rounds of {settings.samples_per_round} samples")
-    _link(out, run)
+    try:
+        run.data.mkdir(parents=True)
+        run.eval.mkdir()
+        keep_reserve(run.reserve)
+        replace_text(run.config, settings.to_json())
+        now = timestamp()
+        digest = fixed_digest(run.config)
+        state = State(run_id=run.root.name, settings_sha256=digest, pid=os.getpid(), started_at=now, updated_at=now)
+        save_state(run.state, state)
+        Journal(run).record("pipeline_start", f"{settings.rounds} rounds of {settings.samples_per_round} samples")
+        _link(out, run)
+    except BaseException:
+        _take_back(out, run)
+        raise
     return run
+
+
+def _take_back(out: OutPaths, run: RunPaths) -> None:
+    """Remove a run that could only be made in part; the names at the top lead to the one before again."""
+    shutil.rmtree(run.root, ignore_errors=True)
+    with suppress(OSError):
+        if earlier := out.run_ids():
+            _link(out, out.run(earlier[-1]))
+        for link in (out.root / name for name in LINKS):
+            if link.is_symlink() and not link.exists():
+                link.unlink()
 
 
 def _own_settings(run: RunPaths, settings: Settings, given: Sequence[str]) -> Settings:
@@ -333,6 +370,7 @@ def _reopen(out: OutPaths, run: RunPaths, settings: Settings, redo: bool) -> boo
     mend_best(run, journal.state)
     if journal.state.status == "completed":
         return False
+    keep_reserve(run.reserve)
     before = load(run.config)
     changed = [name for name in CHANGEABLE if getattr(before, name) != getattr(settings, name)]
     if changed:
@@ -402,9 +440,11 @@ def round_end(root: Path, round_number: int) -> int:
     return 0
 
 
-def finish(root: Path, status: int) -> int:
+def finish(root: Path, status: int, reason: str | None = None) -> int:
     """Close the run with its last stage's exit status, print the summary, return the loop's own status."""
     run = RunPaths(root)
+    # The ending has its place, however full the disk is; a run at rest needs none.
+    run.reserve.unlink(missing_ok=True)
     journal = Journal(run)
     journal.state.pid = None
     left_open = open_stage(journal.state)
@@ -418,10 +458,10 @@ def finish(root: Path, status: int) -> int:
         journal.set_status("stopped")
         journal.record("pipeline_stop", "stopped on request; resumable", level="warn")
     else:
-        error = journal.state.error or _cause(journal.state.current_stage, status)
+        error = reason or journal.state.error or _cause(journal.state.current_stage, status)
         journal.set_status("refused" if status == 4 else "failed", error)
         journal.record("pipeline_error", error, level="error", error=error)
-    print(f"\n{summary_text(run)}")
+    tell(f"\n{summary_text(run)}", sys.stdout)
     return status if status in (0, 2, 3, 4) else 1
 
 

@@ -93,14 +93,19 @@ def tokenizer_file(name: str) -> Path | None:
     """The tokenizer.json of a BASE_MODEL if it is on this machine; nothing is downloaded or converted for it."""
     if name == EMBEDDED_MODEL:
         return next(iter(sorted(cache_folder().glob("SmolLM2-135M-Instruct-*/tokenizer.json"))), None)
+    return file_at_hand(name, "tokenizer.json")
+
+
+def file_at_hand(name: str, file: str) -> Path | None:
+    """A file of a model that is a folder or of the hub, if it is on this machine."""
     if Path(name).is_dir():
-        path = Path(name, "tokenizer.json")
+        path = Path(name, file)
         return path if path.is_file() else None
     from huggingface_hub import try_to_load_from_cache
     from huggingface_hub.errors import HFValidationError
 
     try:
-        cached = try_to_load_from_cache(name, "tokenizer.json")
+        cached = try_to_load_from_cache(name, file)
     except HFValidationError:
         return None
     return Path(cached) if isinstance(cached, str) else None

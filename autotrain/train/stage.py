@@ -3,7 +3,8 @@
 import argparse
 import shutil
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -142,41 +143,54 @@ def _train(
     if not stage.follows:
         shutil.rmtree(unfinished, ignore_errors=True)
     earlier = read_manifest(start_from) if start_from else None
+    origin = None if earlier is None else {"round": earlier["round"], "adapter": earlier["adapter_sha256"]}
     if start_from is not None and earlier is not None:
         check_weights(start_from, earlier)
-    with stage.pausing_anywhere():
-        trained = train_adapter(
-            samples,
-            settings,
-            unfinished,
-            checkpoints,
-            start_from=start_from,
-            on_step=_reporter(stage),
-            check_control=stage.check_control,
-            on_less_memory=lambda budget: _tell_of_less_memory(stage, budget),
-            val=val,
-        )
-    if stage.follows:
-        return trained
-    base = resolve_base(settings.base_model)
-    manifest = {
-        **facts,
-        "base_model": settings.base_model,
-        "base_path": base,
-        "start_from": None if earlier is None else {"round": earlier["round"], "adapter": earlier["adapter_sha256"]},
-        "adapter_sha256": sha256_of(unfinished / "adapter_model.safetensors"),
-        "render_sha256": render_digest(load_tokenizer(str(unfinished), settings)),
-        "training": trained.__dict__,
-        "settings": settings.model_dump(mode="json", exclude={"openai_api_key", "out_dir"}),
-    }
-    write_card(unfinished, manifest)
-    write_manifest(unfinished, manifest)
+    with _removed_unless_whole(unfinished, not stage.follows):
+        with stage.pausing_anywhere():
+            trained = train_adapter(
+                samples,
+                settings,
+                unfinished,
+                checkpoints,
+                start_from=start_from,
+                on_step=_reporter(stage),
+                check_control=stage.check_control,
+                on_less_memory=lambda budget: _tell_of_less_memory(stage, budget),
+                val=val,
+            )
+        if stage.follows:
+            return trained
+        base = resolve_base(settings.base_model)
+        manifest = {
+            **facts,
+            "base_model": settings.base_model,
+            "base_path": base,
+            "start_from": origin,
+            "adapter_sha256": sha256_of(unfinished / "adapter_model.safetensors"),
+            "render_sha256": render_digest(load_tokenizer(str(unfinished), settings)),
+            "training": trained.__dict__,
+            "settings": settings.model_dump(mode="json", exclude={"openai_api_key", "out_dir"}),
+        }
+        write_card(unfinished, manifest)
+        write_manifest(unfinished, manifest)
     shutil.rmtree(final, ignore_errors=True)
     unfinished.rename(final)
     if trained.too_long:
         stage.say(f"{trained.too_long} samples are longer than SEQ_LEN = {settings.seq_len} and were left out")
         stage.progress("samples longer than SEQ_LEN left out", {"rejected_length": trained.too_long})
     return trained
+
+
+@contextmanager
+def _removed_unless_whole(folder: Path, ours: bool) -> Iterator[None]:
+    """Within, an adapter that could only be written in part gives its space back at once."""
+    try:
+        yield
+    except Exception:
+        if ours:
+            shutil.rmtree(folder, ignore_errors=True)
+        raise
 
 
 def _without_secrets(stage: Stage, samples: Sequence[Sample]) -> list[Sample]:

@@ -13,7 +13,7 @@ from autotrain.run.control import Standing, current_run, look_at, objection
 from autotrain.run.lock import ENDED, loop_pid
 from autotrain.run.paths import RUN_ID, OutPaths
 from autotrain.run.plan import plan_text
-from autotrain.run.start import check_links, read_order
+from autotrain.run.start import check_folder, check_links, read_order
 from autotrain.sources import Source, resolve
 
 
@@ -56,6 +56,7 @@ def check_free(out: OutPaths) -> None:
     """Raise SettingsError if another loop works in OUT_DIR, or if something is in the way there."""
     if (pid := loop_pid(out)) is not None:
         raise SettingsError(f"a loop is already running in {out.root} (pid {pid}); stop it or set OUT_DIR")
+    check_folder(out)
     check_links(out)
 
 
