@@ -146,7 +146,9 @@ class Checkout:
         """Kill the loops that still live."""
         for loop in self.loops:
             if loop.poll() is None:
-                os.killpg(loop.pid, signal.SIGKILL)
+                # Each stage has a process group of its own.
+                for process in [psutil.Process(loop.pid), *psutil.Process(loop.pid).children(recursive=True)]:
+                    process.kill()
                 loop.communicate()
 
 

@@ -26,7 +26,7 @@ from autotrain.run.journal import Journal
 from autotrain.run.lock import condition, end_orphan, loop_pid
 from autotrain.run.paths import OutPaths, RunPaths
 from autotrain.run.plan import cost_text, memory_text, plan_text, time_text
-from autotrain.run.start import finish, round_end, round_start
+from autotrain.run.rounds import finish, round_end, round_start
 from autotrain.run.state import Best, load_state
 from autotrain.run.summary import summary_text
 from autotrain.train.card import write_manifest

@@ -9,7 +9,8 @@ from autotrain.files import is_full, write_surely
 from autotrain.run.control import write_request
 from autotrain.run.disk import let_go_of_output, no_space, tell
 from autotrain.run.paths import RunPaths
-from autotrain.run.start import finish, main, round_end, round_start
+from autotrain.run.rounds import finish, round_end, round_start
+from autotrain.run.start import main
 
 
 def dispatch(words: list[str]) -> int:

@@ -1,22 +1,18 @@
-"""What loop.sh does before and after the rounds: check everything, make or reopen the run, sum it up."""
+"""What loop.sh does first: check everything, make or reopen the run, become the loop."""
 
 import argparse
 import os
 import shlex
-import shutil
-import signal
 import subprocess
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import datetime
 from pathlib import Path
 
 from autotrain.config import (
     CHANGEABLE,
     Settings,
-    fixed_digest,
     load,
     public_fields,
     require_addresses,
@@ -27,26 +23,19 @@ from autotrain.errors import AutotrainError, Refused, SettingsError, StopRequest
 from autotrain.evaluate.benchmarks import read_benchmarks
 from autotrain.evaluate.engines import require_engine
 from autotrain.evaluate.student import require_proof
-from autotrain.files import is_full, keep_reserve, replace_link, replace_text
+from autotrain.files import is_full
 from autotrain.generate.prices import prices_for
 from autotrain.generate.topics import read_topics
 from autotrain.monitor.hardware import gpus
-from autotrain.run.artifacts import find_damage, sweep
-from autotrain.run.control import write_request
 from autotrain.run.disk import no_space, refuse_without_room, tell
 from autotrain.run.doctor.examination import examine, glance, heed
-from autotrain.run.journal import Journal
-from autotrain.run.lock import open_stage, take_lock
-from autotrain.run.paths import RUN_ID, OutPaths, RunPaths, new_run_id
+from autotrain.run.folder import check_folder, check_links, create_run, make_folder, reopen_run
+from autotrain.run.lock import take_lock
+from autotrain.run.paths import RUN_ID, OutPaths, RunPaths
 from autotrain.run.plan import fit, plan_text
-from autotrain.run.prune import prune
-from autotrain.run.repair import ensure_state, mend_best, redo_from
-from autotrain.run.state import State, save_state, timestamp
 from autotrain.run.summary import summary_text
 from autotrain.sources import Source, add_flags, find_key, from_flags, gather, resolve
 from autotrain.train.models import require_base
-
-LINKS = ("data", "eval", "best_adapter")
 
 
 @dataclass(frozen=True)
@@ -119,11 +108,11 @@ def main(argv: Sequence[str] | None = None) -> int:
             _refuse_what_cannot_fit(settings, options.vram)
             refuse_without_room(settings, out, run)
         heed(glance(settings), options.force)
-        _make_folder(out)
+        make_folder(out)
         lock = take_lock(out)
         if run is None:
-            run = _create(out, settings)
-        elif not _reopen(out, run, settings, options.redo):
+            run = create_run(out, settings)
+        elif not reopen_run(out, run, settings, options.redo):
             print(f"{run.root.name} is already complete\n\n{summary_text(run)}")
             return 0
         if options.ready is not None:
@@ -256,67 +245,6 @@ def _find_run(out: OutPaths, run_id: str) -> RunPaths:
     return out.run(run_id)
 
 
-def check_links(out: OutPaths) -> None:
-    """Raise SettingsError if something stands where OUT_DIR, or its links, belong."""
-    standing = next(path for path in [out.root, *out.root.parents] if path.exists())
-    if not standing.is_dir():
-        raise SettingsError(f"OUT_DIR = {out.root} cannot be used: {standing} is no folder; move it or set OUT_DIR")
-    for link in [*(out.root / name for name in LINKS), *out.root.glob("out_lora_round_*")]:
-        if link.exists() and not link.is_symlink():
-            raise SettingsError(f"{link} is in the way: a link to the newest run belongs there; move it or set OUT_DIR")
-
-
-def check_folder(out: OutPaths) -> None:
-    """Raise SettingsError if OUT_DIR is something else than a folder, or on a disk that cannot be written to."""
-    what = "no folder"
-    if out.root.is_symlink() and not out.root.exists():
-        what = f"a link to {os.readlink(out.root)}, which is not there"
-    elif out.root.is_dir() and os.statvfs(out.root).f_flag & os.ST_RDONLY:
-        what = "on a disk that can only be read"
-    elif out.root.is_dir() or not out.root.exists():
-        return
-    raise SettingsError(f"OUT_DIR = {out.root} is {what}; move it or set another OUT_DIR")
-
-
-def _make_folder(out: OutPaths) -> None:
-    try:
-        out.runs.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        if is_full(error):
-            raise
-        raise SettingsError(f"OUT_DIR = {out.root} cannot be used: {error.strerror}") from None
-
-
-def _create(out: OutPaths, settings: Settings) -> RunPaths:
-    run = out.run(new_run_id(datetime.now(), out.run_ids()))
-    try:
-        run.data.mkdir(parents=True)
-        run.eval.mkdir()
-        keep_reserve(run.reserve)
-        replace_text(run.config, settings.to_json())
-        now = timestamp()
-        digest = fixed_digest(run.config)
-        state = State(run_id=run.root.name, settings_sha256=digest, pid=os.getpid(), started_at=now, updated_at=now)
-        save_state(run.state, state)
-        Journal(run).record("pipeline_start", f"{settings.rounds} rounds of {settings.samples_per_round} samples")
-        _link(out, run)
-    except BaseException:
-        _take_back(out, run)
-        raise
-    return run
-
-
-def _take_back(out: OutPaths, run: RunPaths) -> None:
-    """Remove a run that could only be made in part; the names at the top lead to the one before again."""
-    shutil.rmtree(run.root, ignore_errors=True)
-    with suppress(OSError):
-        if earlier := out.run_ids():
-            _link(out, out.run(earlier[-1]))
-        for link in (out.root / name for name in LINKS):
-            if link.is_symlink() and not link.exists():
-                link.unlink()
-
-
 def _own_settings(run: RunPaths, settings: Settings, given: Sequence[str]) -> Settings:
     """The settings that the run began with, and of those `given` on the command line the ones it may be given anew.
 
@@ -347,127 +275,3 @@ def _not_taken(own: Settings, found: Settings, flags: Source) -> list[str]:
         for name, place in places.items()
         if name in compared and getattr(own, name) != getattr(found, name)
     ]
-
-
-def _reopen(out: OutPaths, run: RunPaths, settings: Settings, redo: bool) -> bool:
-    """Make a run that stopped ready to go on with `settings`; False if it is complete.
-
-    Raises AutotrainError naming files of it that are damaged, unless they are to be made again.
-    """
-    sweep(run.root)
-    remade = ensure_state(run)
-    journal = Journal(run)
-    journal.reconcile()
-    if remade is not None:
-        print(remade, file=sys.stderr)
-        journal.record("error", remade, level="warn", error=remade)
-    if journal.state.settings_sha256 not in (None, fixed_digest(run.config)):
-        raise SettingsError(
-            f"{run.config} was changed since the run began, and not only {', '.join(map(str.upper, CHANGEABLE))}; "
-            "put it back, or start a new run"
-        )
-    _check_files(journal, redo)
-    mend_best(run, journal.state)
-    if journal.state.status == "completed":
-        return False
-    keep_reserve(run.reserve)
-    before = load(run.config)
-    changed = [name for name in CHANGEABLE if getattr(before, name) != getattr(settings, name)]
-    if changed:
-        replace_text(run.config, settings.to_json())
-    journal.state.settings_sha256 = fixed_digest(run.config)
-    write_request(run.control, "run")
-    journal.state.pid = os.getpid()
-    journal.set_status("running")
-    words = "".join(f", {name.upper()} = {getattr(settings, name)}" for name in changed)
-    journal.record("pipeline_start", f"resumed in round {max(journal.state.current_round, 1)}{words}")
-    _link(out, run)
-    return True
-
-
-def _check_files(journal: Journal, redo: bool) -> None:
-    damages = find_damage(journal.paths, journal.state)
-    if not damages:
-        return
-    words = "; ".join(map(str, damages[:5])) + (f"; and {len(damages) - 5} more" if len(damages) > 5 else "")
-    if not redo:
-        raise AutotrainError(
-            f"{words}. Put it back from a backup; or --resume {journal.paths.root.name} --redo makes it again, and all "
-            "that was made of it (of the teacher's replies, only those that can no longer be read are asked for again)"
-        )
-    print(words, file=sys.stderr)
-    redo_from(journal, damages[0].round, damages[0].stage)
-
-
-def _link(out: OutPaths, run: RunPaths) -> None:
-    """Point the names at the top of OUT_DIR to this run; those it has not made yet are taken away."""
-    relative = run.root.relative_to(out.root)
-    made = [path.name for path in [*run.root.glob("out_lora_round_*"), run.best_adapter] if path.exists()]
-    for name in ["data", "eval", *made]:
-        replace_link(out.root / name, str(relative / name))
-    for stale in [*out.root.glob("out_lora_round_*"), out.root / "best_adapter"]:
-        if stale.is_symlink() and stale.name not in made:
-            stale.unlink()
-
-
-def round_start(root: Path, round_number: int) -> int:
-    """Announce a round, once."""
-    journal = Journal(RunPaths(root))
-    if str(round_number) not in journal.state.stages:
-        journal.record("round_start", f"round {round_number} starts", round_number=round_number)
-    return 0
-
-
-def round_end(root: Path, round_number: int) -> int:
-    """Close a round, once: the newest adapter and the best one appear at the top of OUT_DIR."""
-    run = RunPaths(root)
-    journal = Journal(run)
-    if str(round_number + 1) in journal.state.stages:
-        return 0
-    shutil.rmtree(run.checkpoints(round_number), ignore_errors=True)
-    keep = load(run.config).keep_rounds
-    removed = prune(run, journal.state, round_number + 1 - keep) if keep else []
-    if removed:
-        names = ", ".join(sorted({path.name for path in removed}))
-        journal.record("progress", f"removed, as KEEP_ROUNDS = {keep}: {names}", round_number=round_number)
-    _link(OutPaths(root.parent.parent), run)
-    best = journal.state.best
-    journal.record(
-        "round_end",
-        f"round {round_number} ends; best is {'none yet' if best is None else f'round {best.round}'}",
-        round_number=round_number,
-    )
-    return 0
-
-
-def finish(root: Path, status: int, reason: str | None = None) -> int:
-    """Close the run with its last stage's exit status, print the summary, return the loop's own status."""
-    run = RunPaths(root)
-    # The ending has its place, however full the disk is; a run at rest needs none.
-    run.reserve.unlink(missing_ok=True)
-    journal = Journal(run)
-    journal.state.pid = None
-    left_open = open_stage(journal.state)
-    if left_open is not None:
-        left_open.status = "stopped" if status == 3 else "failed"
-        left_open.pid = left_open.mark = None
-    if status == 0:
-        journal.set_status("completed")
-        journal.record("pipeline_complete", "all rounds are done", level="success")
-    elif status == 3:
-        journal.set_status("stopped")
-        journal.record("pipeline_stop", "stopped on request; resumable", level="warn")
-    else:
-        error = reason or journal.state.error or _cause(journal.state.current_stage, status)
-        journal.set_status("refused" if status == 4 else "failed", error)
-        journal.record("pipeline_error", error, level="error", error=error)
-    tell(f"\n{summary_text(run)}", sys.stdout)
-    return status if status in (0, 2, 3, 4) else 1
-
-
-def _cause(stage: str | None, status: int) -> str:
-    """Why a stage ended that did not say so itself."""
-    if status <= 128:
-        return f"{stage or 'the loop'} ended with status {status}"
-    memory = "; the machine may have run out of memory" if status == 128 + signal.SIGKILL else ""
-    return f"{stage or 'the loop'} was ended by signal {status - 128}{memory}"

@@ -10,10 +10,11 @@ from pathlib import Path
 from autotrain.config import Settings, flag_of
 from autotrain.errors import AutotrainError, SettingsError
 from autotrain.run.control import Standing, current_run, look_at, objection
+from autotrain.run.folder import check_folder, check_links
 from autotrain.run.lock import ENDED, loop_pid
 from autotrain.run.paths import RUN_ID, OutPaths
 from autotrain.run.plan import plan_text
-from autotrain.run.start import check_folder, check_links, read_order
+from autotrain.run.start import read_order
 from autotrain.sources import Source, resolve
 
 

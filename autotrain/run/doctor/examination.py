@@ -6,6 +6,7 @@ from pathlib import Path
 
 from autotrain.config import Settings
 from autotrain.errors import AutotrainError, Refused
+from autotrain.run.disk import needed_bytes
 from autotrain.run.doctor.finding import Finding
 from autotrain.run.doctor.quick import CHECKOUT, check_disk, check_key, check_packages, check_python
 from autotrain.sources import find_key
@@ -30,7 +31,7 @@ def glance(settings: Settings, checkout: Path = CHECKOUT, environment: Path = Pa
     if packages.level == "warning" and not (environment / STAMP).exists():
         # setup.sh has just said so of an environment that was activated.
         packages = Finding("ok", packages.subject, packages.text)
-    found = [check_python(), packages, check_disk(settings.out_dir), check_key(settings)]
+    found = [check_python(), packages, check_disk(settings.out_dir, needed_bytes(settings)), check_key(settings)]
     return [finding for finding in found if finding.level != "ok"]
 
 
@@ -56,7 +57,7 @@ def _checks(settings: Settings, vram: float | None) -> list[Check]:
         ("memory", lambda: check_memory(settings, vram)),
         ("bitsandbytes", lambda: check_bitsandbytes(settings)),
         ("sandbox", lambda: check_sandbox(settings)),
-        ("disk", lambda: check_disk(settings.out_dir)),
+        ("disk", lambda: check_disk(settings.out_dir, needed_bytes(settings))),
         ("key", lambda: check_key(settings)),
         ("teacher", lambda: check_teacher(settings, find_key())),
         ("base model", lambda: check_base(settings)),

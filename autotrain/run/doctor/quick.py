@@ -1,19 +1,18 @@
 """Checks that take no time and no network: Python, packages, the disk, the key. Every start makes them."""
 
 import os
-import shutil
 import sys
 import tempfile
 from pathlib import Path
 
 from autotrain.config import OFFLINE_TEACHERS, Settings
+from autotrain.run.disk import free_bytes, shown
 from autotrain.run.doctor.finding import Finding, Level
 from autotrain.run.doctor.packages import compare, requirements
 from autotrain.sources import exposed_dotenv, find_key, from_environment
 
 CHECKOUT = Path(__file__).resolve().parents[3]
 OLDEST, NEWEST = (3, 10), (3, 13)
-LOW_DISK_GB = 5
 
 
 def check_python(
@@ -51,8 +50,8 @@ def check_packages(checkout: Path = CHECKOUT) -> Finding:
     return Finding(level, "packages", ", ".join(problems), f"in {checkout}: {' && '.join(remedies)}")
 
 
-def check_disk(out_dir: Path) -> Finding:
-    """Whether OUT_DIR, or the folder it will be made in, can be written to, and what is free there."""
+def check_disk(out_dir: Path, needed: int) -> Finding:
+    """Whether OUT_DIR, or the folder it will be made in, can be written to, and whether a run has room there."""
     folders = [out_dir, out_dir / "runs"]
     standing = [folder for folder in folders if folder.is_dir()]
     nearest = next(folder for folder in [out_dir, *out_dir.absolute().parents] if os.path.exists(folder))
@@ -65,9 +64,9 @@ def check_disk(out_dir: Path) -> Finding:
         return Finding("error", "disk", f"{folder} cannot be written to: {error.strerror}", "set another OUT_DIR")
     if not standing and not os.access(nearest, os.W_OK | os.X_OK):
         return Finding("error", "disk", f"{out_dir} cannot be made: {nearest} cannot be written to", "set OUT_DIR")
-    free = shutil.disk_usage(nearest).free / 2**30
-    text = f"{out_dir} can be written to, {free:.{0 if free >= 10 else 1}f} GB are free"
-    if free < LOW_DISK_GB:
+    free = free_bytes(nearest)
+    text = f"{out_dir} can be written to, {shown(free)} are free, about {shown(needed)} are needed"
+    if free < needed:
         return Finding("warning", "disk", text, "make room, or set OUT_DIR to another disk")
     return Finding("ok", "disk", text)
 
