@@ -1,5 +1,6 @@
 """The settings: one schema that flags, environment, files, help and README all come from."""
 
+import hashlib
 import json
 import os
 import re
@@ -7,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
 
 from pydantic import BeforeValidator, Field, SecretStr, ValidationError, ValidationInfo, field_validator
 from pydantic.fields import FieldInfo
@@ -22,6 +24,12 @@ from autotrain.redact import glimpse, plain
 EMBEDDED_MODEL = "embedded:SmolLM2-135M-Instruct"
 BUILTIN_TEACHER = "builtin"
 SELF_TEACHER = "self"
+# Settings that a resumed run may be given anew, by flag: how much is asked for, how fast, for how much, from where,
+# and what is kept of it.
+CHANGEABLE = (
+    "samples_per_round", "max_cost_usd", "max_tokens", "teacher_concurrency", "teacher_timeout", "teacher_max_retries",
+    "teacher_base_url", "teacher_prices", "checkpoint_minutes", "checkpoints_kept", "keep_rounds",
+)  # fmt: skip
 # Teachers whose tasks are composed here: no server, no key.
 OFFLINE_TEACHERS = (BUILTIN_TEACHER, SELF_TEACHER)
 
@@ -181,6 +189,9 @@ class Settings(BaseSettings):
     accelerate_config: str = _setting("", "accelerate's own config file for training: FSDP, DeepSpeed, several nodes")
     checkpoint_minutes: float = _setting(10.0, "most minutes between two checkpoints of a training", gt=0, le=1440)
     checkpoints_kept: int = _setting(2, "checkpoints kept while training", ge=1, le=100)
+    keep_rounds: int = _setting(
+        0, "rounds whose intermediate files and adapters are kept, beside the best ones; 0: all", ge=0, le=1000
+    )
     replay_ratio: float = _setting(
         0.5, "samples of earlier rounds mixed into a round's training, per new sample", ge=0, le=10
     )
@@ -264,19 +275,41 @@ def load(path: Path) -> Settings:
         raise SettingsError(f"{path} cannot be read ({error}); start a new run") from None
 
 
+def fixed_digest(path: Path) -> str:
+    """What tells whether the settings in a run's config.json, apart from CHANGEABLE ones, are those it began with."""
+    stored = json.loads(path.read_text(encoding="utf-8"))
+    fixed = {name: value for name, value in stored.items() if name not in CHANGEABLE}
+    return hashlib.sha256(json.dumps(fixed, sort_keys=True).encode()).hexdigest()
+
+
 def split_list(text: str) -> list[str]:
     """The parts of a comma-separated setting."""
     return [part for part in (word.strip() for word in text.split(",")) if part]
 
 
+def is_address(text: str) -> bool:
+    """Whether it is a server's address: http or https, a host, and a port that there can be."""
+    try:
+        parts = urlsplit(text)
+        return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        return False
+
+
+def require_addresses(settings: Settings) -> None:
+    """Raise SettingsError if one of the teacher's addresses is none."""
+    for url in split_list(settings.teacher_base_url):
+        if not is_address(url):
+            # What stands before the @ may be a password.
+            raise SettingsError(
+                f"TEACHER_BASE_URL: {url.rpartition('@')[2]!r} is no address; it begins with http:// or https://, "
+                "has a host, and a port if need be, and mostly ends with /v1"
+            )
+
+
 def require_teacher(settings: Settings, key: str) -> None:
     """Raise SettingsError if the teacher is a server and neither key nor address is known, or no address is one."""
-    for url in split_list(settings.teacher_base_url):
-        if not url.startswith(("http://", "https://")):
-            raise SettingsError(
-                f"TEACHER_BASE_URL = {settings.teacher_base_url!r}: {url!r} is no address; it begins with "
-                "http:// or https:// and mostly ends with /v1"
-            )
+    require_addresses(settings)
     if settings.teacher_model in OFFLINE_TEACHERS or settings.teacher_base_url or key:
         return
     raise SettingsError(

@@ -214,6 +214,16 @@ def find_key() -> str:
     return str(_first([from_environment(), from_dotenv(Path(".env"))], "openai_api_key", ""))
 
 
+def exposed_dotenv(folder: Path = Path()) -> Path | None:
+    """The `.env` in `folder` if it holds the key and its permissions let others have it."""
+    path = folder / ".env"
+    try:
+        is_open = path.stat().st_mode & 0o077 != 0
+    except OSError:
+        return None
+    return path if is_open and "openai_api_key" in from_dotenv(path).values else None
+
+
 def _first(sources: Sequence[Source], name: str, default: Any) -> Any:
     return next((source.values[name] for source in sources if name in source.values), default)
 

@@ -4,7 +4,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from benches import dashboard, evaluation, focus, gate, gate_stage, generate, train, validate
+from benches import dashboard, evaluation, faults, focus, gate, gate_stage, generate, rounds, train, validate
 from benches.table import show, write_json
 
 from autotrain.errors import AutotrainError, StopRequested
@@ -22,6 +22,8 @@ def main() -> int:
     train.add_command(commands)
     evaluation.add_command(commands)
     focus.add_command(commands)
+    faults.add_command(commands)
+    rounds.add_command(commands)
     for command in commands.choices.values():
         command.add_argument("--json", type=Path, metavar="FILE", help="also write every run, with date and machine")
     options = parser.parse_args()

@@ -5,6 +5,7 @@
 #   ./scripts/loop.sh --resume                go on where the newest run stopped
 #   ./scripts/loop.sh --detach                go on when the terminal closes; output to runs/ID/loop.log
 #   ./scripts/loop.sh --dry-run               print the plan, start nothing
+#   ./scripts/loop.sh --doctor                examine this machine for these settings, start nothing
 #
 # Exit status: 0 done · 1 failed · 2 bad settings · 3 stopped on request, resumable · 4 refused
 set -euo pipefail
@@ -19,9 +20,12 @@ fi
 run=$2
 rounds=$3
 
-# Only the teacher's stage gets to see the key.
-key=${OPENAI_API_KEY:-}
-unset OPENAI_API_KEY
+# Only the teacher's stage gets to see the key: it comes through a pipe and is in no other process's environment.
+key=
+if [ -n "${4:-}" ]; then
+  IFS= read -r key <&"$4" || true
+  eval "exec $4<&-"
+fi
 
 # Short, so never interrupted.
 step() { (trap '' INT TERM HUP; exec "$PYTHON" -m autotrain.run "$@"); }
@@ -31,20 +35,24 @@ child=
 asked=
 interrupt() {
   if [ -n "$asked" ]; then
-    [ -z "$child" ] || kill -KILL "$child" 2>/dev/null || true
+    [ -z "$child" ] || kill -KILL -- "-$child" 2>/dev/null || true
     step finish "$run" 3 || exit 3
   fi
   asked=1
-  echo "stopping after the item in hand; once more to end at once (both are resumable)" >&2
-  step stop "$run"
+  # Also where neither can be written: the next one ends it at once.
+  echo "stopping after the item in hand; once more to end at once (both are resumable)" >&2 || true
+  step stop "$run" || true
 }
 trap interrupt INT TERM HUP
 
-# In the background, because bash runs a trap at once only while it waits; background jobs ignore Ctrl-C.
+# In the background, because bash runs a trap at once only while it waits; in a process group of its own (set -m),
+# which Ctrl-C does not reach and which can be ended as a whole.
 stage() {
   local status=0 again=0
-  "$PYTHON" "$here/$1" --run "$run" --round "$round" &
+  set -m
+  "$PYTHON" "$here/$1" --run "$run" --round "$round" </dev/null &
   child=$!
+  set +m
   wait "$child" || status=$?
   if [ -n "$asked" ]; then # the trap may have cut the wait short
     wait "$child" 2>/dev/null || again=$?

@@ -62,44 +62,19 @@ find_python() {
 # An environment of the user's own
 
 use_activated() {
-    local version groups="." wanted missing
+    local version groups="." lists=(dependencies without-dependencies) missing
     PYTHON="$1/bin/python"
     version="$(python_version "$PYTHON")"
     [ -n "$version" ] || fail "The activated environment $1 has no working bin/python:" \
         "deactivate it, or make it again."
     is_supported "$version" || fail "The activated environment $1 has Python $version;" \
         "3.10 to 3.13 is needed. Deactivate it and start again: an environment of the project's own is then made."
-    wanted="$(requirements dependencies; requirements without-dependencies)"
     if [ "${AUTOTRAIN_NEEDS:-}" = dev ]; then
         groups=".[dev]"
-        wanted="$wanted"$'\n'"$(requirements dev)"
+        lists+=(dev)
     fi
-    missing="$(printf '%s\n' "$wanted" | "$PYTHON" -I -c '
-import re, sys
-from importlib import metadata
-
-pins = {}
-for line in open(sys.argv[1], encoding="utf-8"):
-    if "==" in line and not line.startswith("#"):
-        name, version = line.split(";")[0].strip().split("==")
-        pins.setdefault(name, []).append(version)
-missing, other = [], []
-for line in sys.stdin.read().splitlines():
-    line, _, marker = line.partition(";")
-    if not line or ("sys_platform" in marker and sys.platform not in marker):
-        continue
-    name = re.split("[<>=~!]", line)[0]
-    try:
-        version = metadata.version(name)
-    except metadata.PackageNotFoundError:
-        missing.append(name)
-        continue
-    tested = pins.get(name.lower().replace(".", "-"), [line.partition("==")[2]])
-    if version.split("+")[0] not in tested:
-        other.append("%s %s (tested with %s)" % (name, version, " or ".join(tested)))
-if other:
-    print("autotrain: going on with versions of your own:", ", ".join(other), file=sys.stderr)
-print(", ".join(missing))' "$ROOT/requirements.lock")" || fail "The activated environment $1 cannot be looked at."
+    missing="$("$PYTHON" -I "$ROOT/autotrain/run/doctor/packages.py" "$ROOT" "${lists[@]}")" ||
+        fail "The activated environment $1 cannot be looked at."
     [ -z "$missing" ] || fail "The activated environment $1 lacks $missing. Install into it with:
   cd '$ROOT' &&
   '$PYTHON' -m pip install -c requirements.lock -e '$groups' &&

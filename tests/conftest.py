@@ -18,7 +18,10 @@ settings.register_profile("tests", deadline=None, derandomize=True, suppress_hea
 settings.load_profile("tests")
 
 # What takes a minute or more, the longest first: scripts/test.sh gives whole files to two workers, as they get free.
-LONG = ("test_end_to_end", "test_train_stages", "test_loop", "test_generate_stage", "test_api")
+LONG = (
+    "test_faults", "test_end_to_end", "test_canary", "test_train_stages", "test_loop",
+    "test_disk", "test_generate_stage", "test_api",
+)  # fmt: skip
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

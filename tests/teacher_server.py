@@ -290,19 +290,27 @@ class TeacherServer:
         self._server.server_close()
         self._thread.join()
 
-    def models(self) -> Answer:
+    def models(self, headers: Mapping[str, str]) -> Answer:
         """The answer to /v1/models."""
+        if (refusal := self._refusal(headers)) is not None:
+            return refusal
         entries = [{"id": name, "object": "model", "created": 0, "owned_by": "tests"} for name in self._models]
         return Answer(body={"object": "list", "data": entries})
+
+    def _refusal(self, headers: Mapping[str, str]) -> Answer | None:
+        """The answer to a client without the key."""
+        if self._key is None or headers.get("authorization") == f"Bearer {self._key}":
+            return None
+        # Some servers repeat what they were given; a client must not pass it on.
+        return error(401, f"Incorrect API key provided: {headers.get('authorization')}")
 
     def chat(self, request: Body, headers: dict[str, str]) -> Answer:
         """The answer to /v1/chat/completions."""
         with self._lock:
             self.requests.append(request)
             self.headers.append(headers)
-            if self._key is not None and headers.get("authorization") != f"Bearer {self._key}":
-                # Some servers repeat what they were given; a client must not pass it on.
-                return error(401, f"Incorrect API key provided: {headers.get('authorization')}")
+            if (refusal := self._refusal(headers)) is not None:
+                return refusal
             if request["model"] not in self._models:
                 return error(404, f"The model `{request['model']}` does not exist", code="model_not_found")
             script = next(self._script, self._then)
@@ -325,7 +333,8 @@ def _handler_of(server: TeacherServer) -> type[BaseHTTPRequestHandler]:
         protocol_version = "HTTP/1.1"
 
         def do_GET(self) -> None:
-            self._send(server.models() if self.path == "/v1/models" else error(404, "no such path"))
+            headers = {name.lower(): value for name, value in self.headers.items()}
+            self._send(server.models(headers) if self.path == "/v1/models" else error(404, "no such path"))
 
         def do_POST(self) -> None:
             body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))

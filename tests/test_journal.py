@@ -5,7 +5,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-import psutil
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -14,6 +13,7 @@ from autotrain.errors import AutotrainError
 from autotrain.run.events import append_event, sum_deltas
 from autotrain.run.journal import Journal
 from autotrain.run.paths import RunPaths
+from autotrain.run.process import mark_of
 from autotrain.run.state import Best, State, load_state, save_state, timestamp
 
 NAMES = ("made", "dropped", "loss")
@@ -141,10 +141,10 @@ def test_a_stage_records_who_does_it(tmp_path: Path) -> None:
     record = state.stages["2"]["train"]
     assert (state.current_round, state.current_stage, state.status) == (2, "train", "running")
     assert record.pid is not None
-    assert psutil.Process(record.pid).create_time() == record.process_started
+    assert mark_of(record.pid) == record.mark is not None
     journal.end_stage(2, "train", "failed", "it broke", error="it broke")
     record = load_state(paths.state).stages["2"]["train"]
-    assert (record.status, record.pid, record.process_started) == ("failed", None, None)
+    assert (record.status, record.pid, record.mark) == ("failed", None, None)
 
 
 def test_opening_the_journal_cuts_a_torn_event(tmp_path: Path) -> None:
@@ -162,6 +162,7 @@ def test_the_state_can_be_read_at_every_instant(tmp_path: Path) -> None:
 from pathlib import Path
 from autotrain.run.journal import Journal
 from autotrain.run.paths import RunPaths
+from autotrain.run.process import mark_of
 journal = Journal(RunPaths(Path({str(tmp_path)!r})))
 for _ in range(100):
     journal.record("progress", "text", counters={{"n": 1}})
@@ -182,11 +183,11 @@ def test_the_state_has_the_documented_fields(tmp_path: Path) -> None:
     journal.start_stage(1, "generate")
     state = json.loads(paths.state.read_text())
     documented = (
-        "schema_version run_id status current_round current_stage stages counters usage best pid "
+        "schema_version run_id settings_sha256 status current_round current_stage stages counters usage best pid "
         "started_at updated_at error"
     )
     assert list(state) == documented.split()
-    assert {"status", "started_at", "ended_at", "counts"} <= set(state["stages"]["1"]["generate"])
+    assert {"status", "started_at", "ended_at", "counts", "artifacts"} <= set(state["stages"]["1"]["generate"])
     assert load_state(paths.state) == journal.state
 
 
@@ -196,5 +197,5 @@ def test_a_damaged_state_is_named_with_a_remedy(tmp_path: Path, text: str) -> No
     with pytest.raises(AutotrainError, match="cannot be read"):
         load_state(path)
     path.write_text(text)
-    with pytest.raises(AutotrainError, match=r"state\.json is damaged.*start a new run"):
+    with pytest.raises(AutotrainError, match=r"state\.json is damaged.*--resume .* makes it again from the events"):
         load_state(path)

@@ -13,7 +13,7 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import psutil
 import pytest
@@ -47,7 +47,9 @@ def in_round(stage, paths):
     if (here / f"die-{stage.name}").exists():
         os.kill(os.getpid(), 9)
     stage.progress("whole", {"items_NAME": 1}, gauges={"loss_NAME": 1 / 3})
-    return Done(f"{stage.name} did it")
+    made = paths.data / f"{stage.name}_{stage.round_number}.jsonl"
+    made.write_text("{}\\n" * stage.round_number)
+    return Done(f"{stage.name} did it", [made])
 
 if __name__ == "__main__":
     sys.exit(run_stage("NAME", "a stage", in_round, None, {}))
@@ -75,7 +77,7 @@ class Checkout:
         (self.root / "requirements.lock").write_text("")
         self.loops: list[subprocess.Popen[str]] = []
 
-    def start(self, *words: str, **variables: str) -> "subprocess.Popen[str]":
+    def start(self, *words: str, output: IO[str] | int = subprocess.PIPE, **variables: str) -> "subprocess.Popen[str]":
         env = {name: value for name, value in os.environ.items() if name.lower() not in Settings.model_fields}
         env.update(
             VIRTUAL_ENV=sys.prefix,
@@ -92,8 +94,8 @@ class Checkout:
             cwd=self.work,
             env=env,
             stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
+            stdout=output,
+            stderr=output,
             text=True,
             start_new_session=True,
             # A test run in the background ignores Ctrl-C, and bash cannot trap what it was started ignoring.
@@ -140,6 +142,15 @@ class Checkout:
         lines = (self.run_folders[-1] / "events.jsonl").read_text().splitlines()
         return [json.loads(line) for line in lines]
 
+    def end(self) -> None:
+        """Kill the loops that still live."""
+        for loop in self.loops:
+            if loop.poll() is None:
+                # Each stage has a process group of its own.
+                for process in [psutil.Process(loop.pid), *psutil.Process(loop.pid).children(recursive=True)]:
+                    process.kill()
+                loop.communicate()
+
 
 def ended(loop: "subprocess.Popen[str]") -> tuple[int, str, str]:
     out, err = loop.communicate(timeout=240)
@@ -150,10 +161,7 @@ def ended(loop: "subprocess.Popen[str]") -> tuple[int, str, str]:
 def checkout(tmp_path: Path) -> Iterator[Checkout]:
     made = Checkout(tmp_path)
     yield made
-    for loop in made.loops:
-        if loop.poll() is None:
-            os.killpg(loop.pid, signal.SIGKILL)
-            loop.communicate()
+    made.end()
 
 
 def done(rounds: int) -> list[str]:
@@ -315,7 +323,8 @@ def test_everything_killed_at_once_resumes_with_the_same_books(checkout: Checkou
     checkout.mark("slow-evaluate")
     loop = checkout.start("--rounds", "1")
     checkout.wait_for("1 evaluate", loop)
-    os.killpg(loop.pid, signal.SIGKILL)
+    loop.kill()
+    os.kill(checkout.state["stages"]["1"]["evaluate"]["pid"], signal.SIGKILL)
     loop.wait()
     checkout.clear("slow-evaluate")
     with (checkout.run_folders[0] / "events.jsonl").open("a") as events:
@@ -437,6 +446,111 @@ def test_a_detached_loop_lives_on_is_steered_and_is_resumed_detached(checkout: C
     assert log.index("generate did it") < log.index("summary of") < log.index("already complete")
     assert log.count(f"summary of {folder.name}") == 2
     assert "once more to end at once" in log
+
+
+def test_a_file_that_is_not_as_it_was_left_is_named_and_made_again_only_when_asked(checkout: Checkout) -> None:
+    checkout.mark("slow-evaluate")
+    loop = checkout.start()
+    checkout.wait_for("1 evaluate", loop)
+    checkout.clear("slow-evaluate")
+    checkout.mark("slow-gate")
+    checkout.wait_for("2 gate", loop)
+    loop.terminate()
+    assert ended(loop)[0] == 3
+    checkout.clear("slow-gate")
+    folder = checkout.run_folders[0]
+    artifact = checkout.state["stages"]["1"]["gate"]["artifacts"]["data/gate_1.jsonl"]
+    assert (artifact["bytes"], artifact["lines"]) == (3, 1)
+    (folder / "data" / "gate_1.jsonl").write_text("{ \n")
+    (folder / "data" / "generate_2.jsonl").unlink()
+    before, events = checkout.state, len(checkout.events)
+    status, _, err = checkout.run("--resume")
+    assert status == 1
+    assert "data/gate_1.jsonl was changed since stage gate of round 1 wrote it" in err
+    assert "data/generate_2.jsonl is missing since stage generate of round 2 wrote it" in err
+    assert f"--resume {folder.name} --redo" in err
+    # Looking for damage changes nothing.
+    assert len(checkout.events) == events
+    assert {**checkout.state, "updated_at": ""} == {**before, "updated_at": ""}
+
+    done_before = len(checkout.log)
+    status, _, err = checkout.run("--resume", "--redo")
+    assert status == 0, err
+    assert checkout.log[done_before:] == [*done(1)[2:], *done(2)[5:]]
+    check_books(checkout, 2)
+    assert (folder / "data" / "gate_1.jsonl").read_text() == "{}\n"
+    assert checkout.run("--resume")[0] == 0
+
+
+@pytest.mark.parametrize("damage", ["", "{", "[]", '{"schema_version": 2}', None])
+def test_a_state_that_cannot_be_read_is_made_again_from_the_events(checkout: Checkout, damage: str | None) -> None:
+    checkout.mark("slow-train")
+    loop = checkout.start("--rounds", "1")
+    checkout.wait_for("1 train", loop)
+    loop.terminate()
+    assert ended(loop)[0] == 3
+    checkout.clear("slow-train")
+    state = checkout.run_folders[0] / "state.json"
+    if damage is None:
+        state.unlink()
+    else:
+        state.write_text(damage)
+    status, _, err = checkout.run("--resume")
+    assert status == 0, err
+    assert "made again from the events: 3 stages are complete" in err
+    assert checkout.log == [*done(1)[:4], *done(1)[3:]]
+    check_books(checkout, 1)
+    assert any("made again from the events" in event["message"] for event in checkout.events)
+
+
+def test_without_state_and_events_nothing_is_begun_silently(checkout: Checkout) -> None:
+    checkout.mark("refuse-gate")
+    assert checkout.run("--rounds", "1")[0] == 4
+    folder = checkout.run_folders[0]
+    (folder / "state.json").write_text("?")
+    (folder / "events.jsonl").write_text("")
+    status, _, err = checkout.run("--resume")
+    assert status == 1
+    assert "state.json cannot be read" in err
+    assert "start a new run" in err
+    assert checkout.log == done(1)[:3]
+
+
+def test_settings_may_change_before_a_resume_only_where_that_is_harmless(checkout: Checkout) -> None:
+    checkout.mark("refuse-gate")
+    assert checkout.run("--rounds", "1", "--seed", "7")[0] == 4
+    checkout.clear("refuse-gate")
+    status, _, err = checkout.run("--resume", "--seed", "8", "--base-model", "other/model", "--rounds", "1")
+    assert status == 2
+    assert "SEED = 7" in err
+    assert f"BASE_MODEL = {EMBEDDED_MODEL}" in err
+    assert "ROUNDS" not in err
+    config = checkout.run_folders[0] / "config.json"
+    as_it_was = config.read_text()
+    config.write_text(as_it_was.replace('"seed": 7', '"seed": 9'))
+    status, _, err = checkout.run("--resume")
+    assert status == 2
+    assert "was changed since the run began" in err
+    config.write_text(as_it_was)
+    # ROUNDS is 2 in the environment of these tests.
+    status, _, err = checkout.run("--resume", "--seed", "7", "--teacher-timeout", "9", "--max-tokens", "1000")
+    assert status == 0, err
+    assert "ROUNDS = 2 (environment) is not taken: the run began with 1" in err
+    assert json.loads(config.read_text())["max_tokens"] == 1000
+    assert any("MAX_TOKENS = 1000" in event["message"] for event in checkout.events)
+    check_books(checkout, 1)
+
+
+def test_what_a_killed_writer_left_half_written_is_swept_away(checkout: Checkout) -> None:
+    checkout.mark("die-validate")
+    assert checkout.run("--rounds", "1")[0] == 1
+    checkout.clear("die-validate")
+    folder = checkout.run_folders[0]
+    (folder / "data" / ".clean_round_1.jsonl.123.tmp").write_text("half")
+    (folder / "out_lora_round_1" / ".final.tmp").mkdir(parents=True)
+    (folder / "out_lora_round_1" / ".final.tmp" / "adapter.safetensors").write_text("half")
+    assert checkout.run("--resume")[0] == 0
+    assert list(folder.rglob(".*.tmp")) == []
 
 
 @pytest.mark.parametrize(

@@ -86,7 +86,7 @@ class Reader:
 
 
 def write_state(path: Path) -> None:
-    record = StageRecord(started_at=AT, ended_at=AT, counts={"test_pass": 2}, pid=7, process_started=1.5)
+    record = StageRecord(started_at=AT, ended_at=AT, counts={"test_pass": 2}, pid=7, mark="1 x")
     state = State(run_id="r", stages={"1": {"gate": record}}, usage={"retries": 1}, pid=7, started_at=AT, updated_at=AT)
     state.counters = {"test_pass": 2, "train_loss": 0.5}
     state.best = Best(round=1, metric="pass_at_1", score=0.5)

@@ -27,10 +27,13 @@ from autotrain.monitor.views.frame import frame
 from autotrain.monitor.views.history import page_of_run, page_of_two, table_of_runs, verdict_lines
 from autotrain.monitor.views.page import VIEWS, Page
 from autotrain.run.control import current_run, find_run, status_text, write_request
+from autotrain.run.journal import Journal
 from autotrain.run.lock import end_orphan, loop_pid
 from autotrain.run.paths import OutPaths, RunPaths
+from autotrain.run.repair import decision_of, ensure_state
+from autotrain.run.rounds import finish
 from autotrain.run.stage import run_stage
-from autotrain.run.start import finish, read_order
+from autotrain.run.start import read_order
 from autotrain.run.state import load_state, save_state
 from autotrain.run.summary import summary_text
 from autotrain.sources import Source
@@ -185,6 +188,51 @@ def test_the_page_of_damaged_files_is_a_page(out: OutPaths) -> None:
 # Going on
 
 
+def test_a_state_is_made_again_from_events_whatever_they_are(out: OutPaths) -> None:
+    run = out.run(RUN_ID)
+    whole = run.events.read_bytes()
+
+    @examples(30)
+    @given(st.one_of(damaged(whole), with_a_foreign_line(whole.splitlines(keepends=True))))
+    def look(content: bytes) -> None:
+        run.events.write_bytes(content)
+        run.state.write_bytes(bytes(300))
+        try:
+            ensure_state(run)
+        except AutotrainError as error:
+            told = str(error)
+            assert str(run.state) in told
+            return
+        journal = Journal(run)
+        journal.reconcile()
+        assert load_state(run.state) == journal.state
+
+    look()
+
+
+@pytest.mark.parametrize("path", ["/", "/etc", "..", "../../..", "data/../../..", "\0", 3, None])
+def test_what_lies_outside_of_a_run_is_none_of_its_files(out: OutPaths, path: object) -> None:
+    run = out.run(RUN_ID)
+    events = [json.loads(line) for line in run.events.read_text().splitlines()]
+    ended = next(event for event in events if event["event_type"] == "stage_end")
+    run.events.write_text("".join(json.dumps(one) + "\n" for one in [*events, {**ended, "artifact_paths": [path]}]))
+    run.state.unlink()
+    ensure_state(run)
+    record = load_state(run.state).stages["1"]["generate"]
+    assert (record.status, record.artifacts) == ("completed", {})
+
+
+@pytest.mark.parametrize("decision", [3, {}, {"promoted": "no"}, {"metric": 3}, {"score": "high"}, {"score": [1]}])
+def test_a_report_that_decides_nothing_is_named(out: OutPaths, decision: object) -> None:
+    run = out.run(RUN_ID)
+    report = json.loads(run.report(1).read_text())
+    assert decision_of(run, 1) == {"promoted": True, "metric": "pass_at_1", "score": 0.45}
+    changed = {**report["decision"], **decision} if isinstance(decision, dict) and decision else decision
+    run.report(1).write_text(json.dumps({**report, "decision": changed}))
+    with pytest.raises(AutotrainError, match=f"{run.report(1)} cannot be read; --resume with --redo"):
+        decision_of(run, 1)
+
+
 def stage_of(name: str, run: RunPaths, number: int) -> int:
     work = {"gate": gate, "evaluate": evaluate}[name]
     write_request(run.control, "run")
@@ -214,7 +262,7 @@ def test_a_damaged_report_of_an_earlier_round_is_named(
     told = capsys.readouterr().err
     assert "Traceback" not in told
     assert f"{run.report(1)} is missing or damaged" in told
-    assert "restore it from a backup" in told
+    assert "--resume with --redo" in told
     assert load_state(run.state).status == "failed"
 
 

@@ -17,6 +17,7 @@ ROOT = Path(__file__).resolve().parent.parent
 BASE_PYTHON = getattr(sys, "_base_executable", sys.executable)
 Result = subprocess.CompletedProcess[str]
 VERSION = f"{sys.version_info[0]}.{sys.version_info[1]}"
+PACKAGES = "autotrain/run/doctor/packages.py"
 
 PYPROJECT = """
 dependencies = [
@@ -60,6 +61,8 @@ class Project:
             path.mkdir(parents=True)
         shutil.copy(ROOT / "scripts" / "setup.sh", self.root / "scripts")
         (self.root / "autotrain" / "__init__.py").write_text("NAME = 'ours'\n")
+        (self.root / PACKAGES).parent.mkdir(parents=True)
+        shutil.copy(ROOT / PACKAGES, self.root / PACKAGES)
         (self.root / "pyproject.toml").write_text(PYPROJECT)
         self.pin("1.0")
         make_wheel(self.wheels, "tiny", "1.0")

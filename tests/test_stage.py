@@ -120,7 +120,7 @@ def test_a_file_alone_does_not_make_a_stage_complete(run: RunPaths) -> None:
         (StopRequested("it broke"), 3, "stopped", "stopped"),
         (Refused("it broke"), 4, "refused", "refused"),
         (ZeroDivisionError("it broke"), 1, "failed", "failed"),
-        (OSError(28, "it broke"), 1, "failed", "failed"),
+        (OSError(5, "it broke"), 1, "failed", "failed"),
     ],
 )
 def test_each_bad_end_has_its_status_and_can_be_done_again(

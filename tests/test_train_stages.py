@@ -28,7 +28,7 @@ from autotrain.jsonl import write_jsonl
 from autotrain.run.control import write_request
 from autotrain.run.events import sum_deltas
 from autotrain.run.paths import RunPaths
-from autotrain.run.start import finish, round_end, round_start
+from autotrain.run.rounds import finish, round_end, round_start
 from autotrain.run.state import load_state
 from autotrain.train.models import load_base, load_tokenizer, sha256_of
 

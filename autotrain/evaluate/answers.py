@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from autotrain.evaluate.decoding import Decoded, Ending, Request
+from autotrain.files import append_whole
 from autotrain.jsonl import read_objects, to_line
 from autotrain.run.state import MOST
 from autotrain.sample import Sample
@@ -129,8 +130,8 @@ def read_answer(value: Mapping[str, Any]) -> Answer | None:
 
 def append_answers(path: Path, answers: Sequence[Answer]) -> None:
     """Keep answers as soon as they are decoded, so that an interruption costs only those under way."""
-    with path.open("a", encoding="utf-8") as stream:
-        stream.write("".join(to_line(answer.to_json()) for answer in answers))
+    with path.open("ab") as stream:
+        append_whole(stream.fileno(), "".join(to_line(answer.to_json()) for answer in answers).encode())
 
 
 SECONDS_BETWEEN_EVENTS, SECONDS_BETWEEN_LINES = 2.0, 10.0

@@ -5,10 +5,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from autotrain.config import Settings
-from autotrain.errors import SettingsError
+from autotrain.config import Settings, is_address
+from autotrain.errors import AutotrainError, SettingsError
 from autotrain.evaluate.decoding import Decoded, Request, decode
-from autotrain.train.models import load_base, pick_device, with_adapter
+from autotrain.train.card import check_weights, read_manifest
+from autotrain.train.models import base_version, load_base, pick_device, with_adapter
 from autotrain.train.render import stop_ids
 
 if TYPE_CHECKING:
@@ -22,6 +23,30 @@ class Model:
     role: str
     name: str
     adapter: Path | None = None
+
+
+def base_as_model(role: str, base: str) -> Model:
+    """The base model that `resolve_base` found."""
+    return Model(role, f"base {base_version(base)}")
+
+
+def adapter_as_model(role: str, folder: Path, base_model: str, digest: str) -> Model:
+    """The adapter in `folder`, if it belongs to this base and to this way of rendering (`render_digest`).
+
+    Raises AutotrainError if it does not, or if its weights are not those of its manifest.
+    """
+    manifest = read_manifest(folder)
+    if manifest["base_model"] != base_model:
+        raise AutotrainError(
+            f"{folder} was trained on {manifest['base_model']}, not on BASE_MODEL = {base_model}; set --base-model"
+        )
+    if manifest["render_sha256"] != digest:
+        raise AutotrainError(
+            f"{folder} was trained with another chat template or tokenizer "
+            f"({manifest['render_sha256'][:12]}, now {digest[:12]}); its figures would mean nothing. Train it again"
+        )
+    check_weights(folder, manifest)
+    return Model(role, f"adapter {manifest['adapter_sha256']}", folder)
 
 
 class Engine(Protocol):
@@ -91,7 +116,7 @@ def engine_for(settings: Settings, base: str, tokenizer: "PreTrainedTokenizerBas
 def require_engine(settings: Settings) -> None:
     """Raise SettingsError if EVAL_ENGINE is neither an engine's name nor an address."""
     name = settings.eval_engine
-    if name not in ("transformers", "vllm") and not name.startswith(("http://", "https://")):
+    if name not in ("transformers", "vllm") and not is_address(name):
         raise SettingsError(
-            f"EVAL_ENGINE = {name}: allowed are transformers, vllm and addresses such as http://127.0.0.1:8000/v1"
+            f"EVAL_ENGINE = {name.rpartition('@')[2]}: allowed are transformers, vllm and addresses such as http://127.0.0.1:8000/v1"
         )

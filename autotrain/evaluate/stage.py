@@ -13,12 +13,12 @@ from autotrain.errors import AutotrainError, Refused
 from autotrain.evaluate.answers import question_of
 from autotrain.evaluate.assembly import History, Outcomes, can_be_followed, make_report
 from autotrain.evaluate.benchmarks import answer_as_run, question_for, read_benchmarks, style_for
-from autotrain.evaluate.engines import Model, engine_for
+from autotrain.evaluate.engines import adapter_as_model, base_as_model, engine_for
 from autotrain.evaluate.exam import Asked, answer_all, grade
 from autotrain.evaluate.page import page_of
 from autotrain.evaluate.report import AGAINST_BASE, Report, show_comparison, show_rate, to_markdown
 from autotrain.files import replace_link, replace_text
-from autotrain.gate.jail import Jail, Limits
+from autotrain.gate.jail import Jail, limits_of
 from autotrain.generate.topics import read_focus
 from autotrain.jsonl import write_jsonl
 from autotrain.monitor.follow import is_report
@@ -26,8 +26,7 @@ from autotrain.run.paths import RunPaths
 from autotrain.run.stage import Done, Stage, required
 from autotrain.run.state import Best
 from autotrain.sample import Sample, load_samples
-from autotrain.train.card import check_weights, read_manifest
-from autotrain.train.models import base_version, load_tokenizer, quiet_libraries, resolve_base
+from autotrain.train.models import load_tokenizer, quiet_libraries, resolve_base
 from autotrain.train.render import render_digest
 
 
@@ -77,8 +76,8 @@ def _earlier_report(path: Path, number: int) -> dict[str, Any]:
         if isinstance(report, dict) and is_report(report) and report["round"] == number and can_be_followed(report):
             return report
     raise AutotrainError(
-        f"{path} is missing or damaged, and this round is held against what it says; restore it from a backup, or "
-        "start a new run"
+        f"{path} is missing or damaged, and this round is held against what it says; put it back from a backup, or let "
+        "--resume with --redo make it again"
     )
 
 
@@ -102,8 +101,8 @@ def _evaluate(
     base = resolve_base(settings.base_model)
     tokenizer = load_tokenizer(base, settings)
     digest = render_digest(tokenizer)
-    models = [Model("base", f"base {base_version(base)}")]
-    models += [_checked(role, folder, settings.base_model, digest) for role, folder in adapters.items()]
+    models = [base_as_model("base", base)]
+    models += [adapter_as_model(role, folder, settings.base_model, digest) for role, folder in adapters.items()]
     benchmarks, style = read_benchmarks(settings), style_for(tokenizer)
     exam = {"": [Asked(item, question_of(tokenizer, item)) for item in items]}
     for benchmark in benchmarks:
@@ -123,7 +122,7 @@ def _evaluate(
         settings, history, outcomes[""], [(one, style, outcomes[one.name]) for one in benchmarks], execution
     )
     graded = [one for part in outcomes.values() for model in part.values() for one in (*model.graded, *model.drawn)]
-    return report, [{**one.answer.to_json(), "verdict": asdict(one.verdict)} for one in graded]
+    return report, [{**one.answer.to_json(), "verdict": one.verdict.to_json()} for one in graded]
 
 
 def choose_execution(stage: Stage) -> tuple[Jail | None, str]:
@@ -135,7 +134,7 @@ def choose_execution(stage: Stage) -> tuple[Jail | None, str]:
     if settings.eval_execute == "0":
         return None, "off (EVAL_EXECUTE=0), so there is no pass@1"
     try:
-        jail = Jail(Limits(seconds=settings.test_timeout, memory_mb=settings.test_memory_mb))
+        jail = Jail(limits_of(settings))
     except Refused as error:
         if settings.eval_execute == "1":
             raise Refused(f"EVAL_EXECUTE=1 but {error} EVAL_EXECUTE=auto evaluates without running anything") from None
@@ -144,22 +143,6 @@ def choose_execution(stage: Stage) -> tuple[Jail | None, str]:
         f"every answer with tests was run, {settings.test_timeout:g} s and {settings.test_memory_mb} MiB at most, "
         f"in tier {jail.tier} of the sandbox"
     )
-
-
-def _checked(role: str, folder: Path, base_model: str, digest: str) -> Model:
-    """The adapter in `folder`, if it belongs to this base and to this way of rendering."""
-    manifest = read_manifest(folder)
-    if manifest["base_model"] != base_model:
-        raise AutotrainError(
-            f"{folder} was trained on {manifest['base_model']}, not on BASE_MODEL = {base_model}; set --base-model"
-        )
-    if manifest["render_sha256"] != digest:
-        raise AutotrainError(
-            f"{folder} was trained with another chat template or tokenizer "
-            f"({manifest['render_sha256'][:12]}, now {digest[:12]}); its figures would mean nothing. Train it again"
-        )
-    check_weights(folder, manifest)
-    return Model(role, f"adapter {manifest['adapter_sha256']}", folder)
 
 
 def _headline(report: Mapping[str, Any]) -> str:

@@ -12,16 +12,16 @@ from pathlib import Path
 from autotrain.config import SELF_TEACHER, Settings
 from autotrain.errors import AutotrainError, SettingsError
 from autotrain.evaluate.answers import Answer, drawn, question_of
-from autotrain.evaluate.engines import Model, engine_for
+from autotrain.evaluate.engines import adapter_as_model, base_as_model, engine_for
 from autotrain.evaluate.exam import answer_all
-from autotrain.gate.jail import Jail, Limits
+from autotrain.gate.jail import Jail, limits_of
 from autotrain.gate.verify import verify_samples
 from autotrain.jsonl import BadLine, write_jsonl
 from autotrain.run.paths import RunPaths
 from autotrain.run.stage import Stage
 from autotrain.sample import EXECUTED_TYPES, Sample, fenced_code, load_samples, read_samples
-from autotrain.train.card import check_weights, read_manifest
-from autotrain.train.models import base_version, load_tokenizer, quiet_libraries, resolve_base
+from autotrain.train.models import load_tokenizer, quiet_libraries, resolve_base
+from autotrain.train.render import render_digest
 
 # Different right answers to one task that are kept, the shortest first.
 KEPT_A_TASK = 2
@@ -53,12 +53,11 @@ def write_own_answers(stage: Stage, paths: RunPaths) -> str:
     quiet_libraries()
     base = resolve_base(settings.base_model)
     tokenizer = load_tokenizer(base, settings)
-    model = Model("student", f"base {base_version(base)}")
-    if best is not None:
-        folder = paths.adapter(best.round)
-        manifest = read_manifest(folder)
-        check_weights(folder, manifest)
-        model = Model("student", f"adapter {manifest['adapter_sha256']}", folder)
+    if best is None:
+        model = base_as_model("student", base)
+    else:
+        digest = render_digest(tokenizer)
+        model = adapter_as_model("student", paths.adapter(best.round), settings.base_model, digest)
     questions = [
         question
         for task in tasks
@@ -70,7 +69,7 @@ def write_own_answers(stage: Stage, paths: RunPaths) -> str:
     answers: defaultdict[str, list[Answer]] = defaultdict(list)
     for answer in known.values():
         answers[answer.item].append(answer)
-    with Jail(Limits(seconds=settings.test_timeout, memory_mb=settings.test_memory_mb)) as jail:
+    with Jail(limits_of(settings)) as jail:
         own = right_answers(stage, tasks, answers, jail)
     write_jsonl(paths.own(number), (sample.to_json() for sample in own))
     solved = len({(sample.metadata.model_extra or {})["task"] for sample in own})

@@ -21,11 +21,12 @@ from queue import SimpleQueue
 from types import TracebackType
 from typing import get_args
 
+from autotrain.config import Settings
 from autotrain.errors import AutotrainError, Refused
 from autotrain.gate.ending import Ending, Limits, Tier
 from autotrain.gate.worker import GRACE_SECONDS, ServerLost, Worker
 
-__all__ = ["Ending", "Jail", "Limits", "Tier", "choose_tier", "self_test"]
+__all__ = ["Ending", "Jail", "Limits", "Tier", "choose_tier", "limits_of", "self_test"]
 
 Step = Mapping[str, str]
 
@@ -137,6 +138,11 @@ class Jail:
         missing = _attack(self._worker(place))
         if missing:
             raise Refused(f"tier {self.tier} of the sandbox no longer holds: {', '.join(missing)}")
+
+
+def limits_of(settings: Settings) -> Limits:
+    """What a program may take, as TEST_TIMEOUT and TEST_MEMORY_MB say."""
+    return Limits(seconds=settings.test_timeout, memory_mb=settings.test_memory_mb)
 
 
 # ---------------------------------------------------------------------------

@@ -6,7 +6,7 @@ from collections import Counter, deque
 from collections.abc import Generator, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing, contextmanager, suppress
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ from autotrain.errors import AutotrainError, Refused
 from autotrain.evaluate.student import share_of_own, write_own_answers
 from autotrain.files import replace_text
 from autotrain.gate.card import dataset_card, read_contents
-from autotrain.gate.jail import Jail, Limits
+from autotrain.gate.jail import Jail, limits_of
 from autotrain.gate.mutation import MAX_LISTED
 from autotrain.gate.verdict import Verdict
 from autotrain.gate.verify import Plan, carry_out, mutants_for, plan_sample
@@ -54,7 +54,7 @@ def in_round(stage: Stage, paths: RunPaths) -> Done:
     artifacts = [paths.tested(number), paths.failed(number), paths.dataset_card]
     if share_of_own(stage.settings):
         message = f"{message}; {write_own_answers(stage, paths)}"
-        artifacts.append(paths.own(number))
+        artifacts += [paths.own(number), paths.own_answers(number)]
     return Done(message, artifacts)
 
 
@@ -118,7 +118,7 @@ def _open_jails(stage: Stage) -> Iterator[tuple[Jail, Jail] | None]:
     if not settings.run_unit_tests:
         yield None
         return
-    limits = Limits(seconds=settings.test_timeout, memory_mb=settings.test_memory_mb)
+    limits = limits_of(settings)
     try:
         jail = Jail(limits)
     except Refused as error:
@@ -189,7 +189,6 @@ def _record(result: Result, tier: str | None) -> dict[str, Any]:
     gate: dict[str, Any] = {"executed": verdict.passed is not None, "passed": verdict.passed}
     if verdict.passed is not None:
         gate |= {
-            "seconds": round(verdict.seconds, 3),
             "tier": tier,
             "tests": verdict.outside + verdict.inside,
             "tests_inside": verdict.inside,
@@ -206,7 +205,7 @@ def _record(result: Result, tier: str | None) -> dict[str, Any]:
 def _failed_record(result: Result, tier: str | None, passing: dict[tuple[str, str], str]) -> dict[str, Any]:
     """The same with the whole verdict, and the sample that answers the same prompt well, if there is one."""
     sibling = passing.get((result.sample.instruction, result.sample.input))
-    return {**_record(result, tier), "verdict": asdict(result.verdict), "sibling": sibling}
+    return {**_record(result, tier), "verdict": result.verdict.to_json(), "sibling": sibling}
 
 
 def _describe(results: Sequence[Result]) -> str:

@@ -1,6 +1,7 @@
 """What is known about an answer once it was judged."""
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from typing import Any
 
 
 @dataclass(frozen=True)
@@ -28,3 +29,7 @@ class Verdict:
     killed: tuple[int, ...] = ()
     outside: int = 0
     inside: int = 0
+
+    def to_json(self) -> dict[str, Any]:
+        """All but the time it took: what files hold is the same whenever it is made."""
+        return {name: value for name, value in asdict(self).items() if name != "seconds"}

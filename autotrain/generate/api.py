@@ -58,6 +58,7 @@ def generate_with_api(
     should_stop: Callable[[], None],
     topics: Topics,
     earlier: Earlier,
+    reserve: Path | None = None,
 ) -> Harvested:
     """Ask the teacher for `count` samples; return those that came out, at most `count`, in request order.
 
@@ -65,7 +66,7 @@ def generate_with_api(
     between requests, in the caller's thread: it may raise StopRequested or wait; nothing is sent meanwhile,
     and replies under way are kept. Raises Refused if the server will not serve us, in its own words, or if
     no reply held a sample; AutotrainError if the server cannot be reached or keeps failing. After a stop,
-    the same arguments go on from the ledger.
+    the same arguments go on from the ledger. On a full disk, replies under way are kept in the place of `reserve`.
     """
     size = settings.samples_per_request
     most = MOST_REQUESTS * math.ceil(count / size)
@@ -74,7 +75,7 @@ def generate_with_api(
     planned = len(requests)
     requests += plan_requests(most * size, size, *chosen)[planned:]
     over_budget = None
-    with Ledger(ledger_path) as ledger:
+    with Ledger(ledger_path, reserve) as ledger:
         harvest = Harvest(count, earlier, ledger.book, on_report)
         for request in requests:
             reply = ledger.book.replies.get(hash_request(request, settings.model, settings.max_tokens))
@@ -224,8 +225,10 @@ def _ask_all(
                 except BudgetReached as error:
                     over_budget = str(error)
             harvest.report(busy, client.latencies)
-    except AutotrainError:
-        done, _ = wait(under_way, timeout=GRACE_SECONDS)
+    except (AutotrainError, OSError):
+        # What is under way is paid for, and nothing is sent that may not be kept.
+        with client.held():
+            done, _ = wait(under_way, timeout=GRACE_SECONDS)
         for future in done:
             if future.exception() is None:
                 harvest.add(under_way[future], future.result())

@@ -43,6 +43,8 @@ BACKOFF_SECONDS, LONGEST_BACKOFF = 0.5, 30.0
 UNREACHABLE_PAUSE = 5.0
 # Of so many last replies it is kept how long they took.
 LATENCIES_KEPT = 200
+# A key this short is none: it may be any word of a reply.
+LEAST_KEY = 16
 # How long the servers may be away or say "too many requests" before the stage gives up, resumably.
 PATIENCE_SECONDS = 3600.0
 
@@ -260,7 +262,8 @@ class Client:
         response = await server.client.post(
             "/chat/completions", cast_to=httpx2.Response, body={**body, **RESPONSE_FORMS[server.manner.form]}
         )
-        return response.text
+        # A server, or a model that was shown it, may say the key again: it is in no file of ours.
+        return response.text.replace(self._key, "***") if len(self._key) >= LEAST_KEY else response.text
 
     async def _keep(self, server: _Server, request: Request, name: str, body: str) -> Reply:
         """Write the reply down, and how its server wants to be asked if that is new."""

@@ -16,6 +16,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
+from autotrain.files import append_whole, write_surely
 from autotrain.generate.plan import Request
 from autotrain.generate.prompts import messages
 from autotrain.jsonl import read_objects, to_line
@@ -157,19 +158,26 @@ class Book:
 class Ledger:
     """The open ledger of one round: an append-only file and what it adds up to."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, reserve: Path | None = None) -> None:
         """Open or create the file; what a killed writer left of an unfinished last line is cut off."""
-        self._stream = path.open("ab+")
+        self._reserve = reserve
+        self._stream = path.open("ab+", buffering=0)
         self._stream.seek(0)
         whole = self._stream.read().rfind(b"\n") + 1
         self._stream.truncate(whole)
         self.book = read_book([path])
 
     def append(self, line: Line) -> None:
-        """Write a line; from here on it survives a kill of this process."""
-        self._stream.write(to_line(line.model_dump(exclude_none=True, exclude_defaults=True)).encode())
-        self._stream.flush()
+        """Write a line, or nothing of it; from here on it survives a kill of this process.
+
+        On a full disk a reply, which is paid for, takes the place of the reserve; then this raises all the same.
+        """
+        data = to_line(line.model_dump(exclude_none=True, exclude_defaults=True)).encode()
+        reserve = self._reserve if isinstance(line, Reply) else None
+        full = write_surely(lambda: append_whole(self._stream.fileno(), data), reserve)
         self.book.add(line)
+        if full is not None:
+            raise full
 
     def sync(self) -> None:
         """Return when what was appended survives a power cut as well. May be called from any thread."""

@@ -35,12 +35,11 @@ def in_round(stage: Stage, paths: RunPaths) -> Done:
     topics = replace(read_topics(stage.settings), focus=read_focus(paths.focus(number)))
     if topics.focus:
         stage.say(f"more of {', '.join(name for name, weight in topics.focus.items() if weight > 1) or 'nothing'}")
-    raw = paths.raw(number)
+    raw, ledger = paths.raw(number), paths.responses(number)
     if stage.settings.teacher_model in OFFLINE_TEACHERS:
-        message = _ask_builtin(stage, topics, raw)
-    else:
-        message = _ask_server(stage, topics, _read_earlier(paths, number), raw, paths.responses(number))
-    return Done(message, [raw])
+        return Done(_ask_builtin(stage, topics, raw), [raw])
+    message = _ask_server(stage, topics, _read_earlier(paths, number), raw, ledger, paths.reserve)
+    return Done(message, [raw, ledger])
 
 
 def on_files(stage: Stage, options: argparse.Namespace) -> Done:
@@ -80,7 +79,9 @@ def _read_earlier(paths: RunPaths, number: int) -> Earlier:
     return Earlier(read_book(path for path in ledgers if path.exists()), dict(instructions))
 
 
-def _ask_server(stage: Stage, topics: Topics, earlier: Earlier, output: Path, ledger: Path) -> str:
+def _ask_server(
+    stage: Stage, topics: Topics, earlier: Earlier, output: Path, ledger: Path, reserve: Path | None = None
+) -> str:
     settings = stage.settings
     key = find_key()
     require_teacher(settings, key)
@@ -96,6 +97,7 @@ def _ask_server(stage: Stage, topics: Topics, earlier: Earlier, output: Path, le
             should_stop=stage.check_control,
             topics=topics,
             earlier=earlier,
+            reserve=reserve,
         )
     finally:
         reporter.finish()

@@ -58,7 +58,7 @@ class Follower:
         stage = state.stage(state.current_round, state.current_stage or "")
         process = None
         if stage is not None and stage.pid is not None:
-            process = self._meter.look(stage.pid, stage.process_started)
+            process = self._meter.look(stage.pid, stage.mark)
         return Snapshot(
             taken_at=now,
             out_dir=folder,

@@ -9,6 +9,7 @@ from functools import cache
 import psutil
 
 from autotrain.redact import plain
+from autotrain.run.process import mark_of
 
 MIB = 1024 * 1024
 # On Linux, and on Linux within Windows.
@@ -61,6 +62,18 @@ def gpus() -> list[Gpu]:
         return []
 
 
+def driver_version() -> str | None:
+    """The version of the driver, where there is one that tells it."""
+    if not _driver():
+        return None
+    import pynvml
+
+    try:
+        return plain(str(pynvml.nvmlSystemGetDriverVersion()), 40)
+    except pynvml.NVMLError:
+        return None
+
+
 def _read_gpu(handle: object) -> Gpu:
     import pynvml
 
@@ -80,11 +93,11 @@ class ProcessMeter:
     def __init__(self) -> None:
         self._last: tuple[int, float, float] | None = None
 
-    def look(self, pid: int, started: float | None) -> ProcessLoad | None:
-        """The load of the process `pid` that began at `started` (seconds since 1970); None if it is gone."""
+    def look(self, pid: int, mark: str | None) -> ProcessLoad | None:
+        """The load of the process `pid` of this mark (None: whichever); None if it is gone."""
         try:
             process = psutil.Process(pid)
-            if started is not None and abs(process.create_time() - started) > 0.01:
+            if mark is not None and mark_of(pid) != mark:
                 return None
             memory, seconds = process.memory_info().rss, sum(process.cpu_times()[:2])
             for child in process.children(recursive=True):

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Literal
 
 from autotrain.errors import AutotrainError, SettingsError
-from autotrain.files import replace_text
+from autotrain.files import replace_text, write_surely
 from autotrain.redact import plain
 from autotrain.run.lock import condition, loop_pid
 from autotrain.run.paths import OutPaths, RunPaths
@@ -96,7 +96,9 @@ def current_run(out: OutPaths) -> str | None:
 
 def resume_command(run_id: str, out_dir: Path) -> str:
     """The line that goes on with a run, to be pasted into a shell."""
-    folder = "" if out_dir == Path("autotrain") else f" --out-dir {shlex.quote(str(out_dir))}"
+    # What begins with a dash would be read as a flag.
+    text = f"./{out_dir}" if str(out_dir).startswith("-") else str(out_dir)
+    folder = "" if out_dir == Path("autotrain") else f" --out-dir {shlex.quote(text)}"
     return f"./scripts/loop.sh --resume {run_id}{folder}"
 
 
@@ -132,7 +134,8 @@ def ask(out: OutPaths, run_id: str, action: Action) -> str:
     reason = objection(look_at(out, run_id), action)
     if reason is not None:
         raise SettingsError(reason)
-    write_request(out.run(run_id).control, REQUESTS[action])
+    run = out.run(run_id)
+    write_surely(lambda: write_request(run.control, REQUESTS[action]), run.reserve)
     return f"{run_id}: asked to {action}; it obeys at its next safe point"
 
 

@@ -6,10 +6,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
-from autotrain.errors import AutotrainError
+from autotrain.files import append_whole
 from autotrain.jsonl import read_objects
 from autotrain.redact import plain, redact
-from autotrain.run.state import MOST, add, seconds_of, timestamp
+from autotrain.run.state import MOST, MOST_ROUNDS, add, seconds_of, timestamp
 
 EVENT_VERSION = "1.0"
 Level = Literal["info", "warn", "error", "success"]
@@ -42,7 +42,7 @@ def append_event(
     artifact_paths: Sequence[str] = (),
     error: str | None = None,
 ) -> None:
-    """Append one event (version 1.0) with a single write call. Texts are redacted and cut here."""
+    """Append one event (version 1.0) with a single write call, or nothing of it. Texts are redacted and cut here."""
     event = {
         "event_version": EVENT_VERSION,
         "ts": timestamp(),
@@ -60,8 +60,7 @@ def append_event(
     line = (json.dumps(event, ensure_ascii=False) + "\n").encode()
     descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o666)
     try:
-        if os.write(descriptor, line) < len(line):
-            raise AutotrainError(f"{path} could only be written in part; is the disk full?")
+        append_whole(descriptor, line)
     finally:
         os.close(descriptor)
 
@@ -92,6 +91,7 @@ def is_event(value: Mapping[str, Any]) -> bool:
         check_figures([*value["counters_delta"].values(), *value["usage_delta"].values()])
         return (
             type(value["round"]) is int
+            and 0 <= value["round"] <= MOST_ROUNDS
             and (value["stage"] is None or isinstance(value["stage"], str))
             and all(isinstance(value[key], str) for key in ("level", "event_type", "message"))
         )

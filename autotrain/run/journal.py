@@ -5,10 +5,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import psutil
-
+from autotrain.files import write_surely
+from autotrain.run.artifacts import describe
 from autotrain.run.events import EventType, Level, append_event, cut_torn_line, sum_deltas
 from autotrain.run.paths import RunPaths
+from autotrain.run.process import mark_of
 from autotrain.run.state import RunStatus, StageRecord, StageStatus, add, load_state, save_state, timestamp
 
 
@@ -33,38 +34,50 @@ class Journal:
         artifacts: Sequence[Path] = (),
         error: str | None = None,
     ) -> None:
-        """Append an event and add its deltas to state.json."""
+        """Append an event and add its deltas to state.json.
+
+        On a full disk both are written in the place of the run's reserve; then this raises what it was full with.
+        """
         counters = {key: value for key, value in (counters or {}).items() if value}
         usage = {key: value for key, value in (usage or {}).items() if value}
-        append_event(
-            self.paths.events,
-            self.state.run_id,
-            event_type,
-            message,
-            round_number=round_number,
-            stage=stage,
-            level=level,
-            counters_delta=counters,
-            usage_delta=usage,
-            artifact_paths=[os.path.relpath(path, self.paths.root) for path in artifacts],
-            error=error,
-        )
+
+        def append() -> None:
+            append_event(
+                self.paths.events,
+                self.state.run_id,
+                event_type,
+                message,
+                round_number=round_number,
+                stage=stage,
+                level=level,
+                counters_delta=counters,
+                usage_delta=usage,
+                artifact_paths=[os.path.relpath(path, self.paths.root) for path in artifacts],
+                error=error,
+            )
+
+        full = write_surely(append, self.paths.reserve)
         add(self.state.counters, counters)
         add(self.state.usage, usage)
         if stage is not None and (record := self.state.stage(round_number, stage)) is not None:
             add(record.counts, counters)
-        save_state(self.paths.state, self.state)
+        self._save(full)
 
     def set_status(self, status: RunStatus, error: str | None = None) -> None:
         self.state.status = status
         self.state.error = error
-        save_state(self.paths.state, self.state)
+        self._save()
+
+    def _save(self, full: OSError | None = None) -> None:
+        full = write_surely(lambda: save_state(self.paths.state, self.state), self.paths.reserve) or full
+        if full is not None:
+            raise full
 
     def start_stage(self, round_number: int, name: str) -> None:
         """Open a stage. What an unfinished earlier attempt had counted is taken back first."""
         earlier = self.state.stage(round_number, name)
         undo = {key: -value for key, value in earlier.counts.items()} if earlier else {}
-        record = StageRecord(started_at=timestamp(), pid=os.getpid(), process_started=psutil.Process().create_time())
+        record = StageRecord(started_at=timestamp(), pid=os.getpid(), mark=mark_of(os.getpid()))
         record.counts = dict(earlier.counts) if earlier else {}
         self.state.stages.setdefault(str(round_number), {})[name] = record
         self.state.current_round = round_number
@@ -86,7 +99,9 @@ class Journal:
     ) -> None:
         """Close a stage: completed, or why not. A stage is complete when this says so."""
         record = self.state.stages[str(round_number)][name]
-        record.status, record.ended_at, record.pid, record.process_started = status, timestamp(), None, None
+        if status == "completed":
+            record.artifacts = describe(self.paths.root, artifacts)
+        record.status, record.ended_at, record.pid, record.mark = status, timestamp(), None, None
         level: Level = "success" if status == "completed" else "warn" if status == "stopped" else "error"
         event: EventType = "stage_end" if status in ("completed", "stopped") else "error"
         self.record(

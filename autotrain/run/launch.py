@@ -13,7 +13,7 @@ from tempfile import TemporaryDirectory
 from types import FrameType
 
 from autotrain.config import Settings
-from autotrain.errors import AutotrainError
+from autotrain.errors import AutotrainError, Refused
 
 # Where rank 0 leaves its exit status: a launcher knows only whether all of its processes ended well.
 STATUS = "AUTOTRAIN_EXIT_STATUS_FILE"
@@ -69,9 +69,12 @@ def launch(settings: Settings, script: str, words: Sequence[str]) -> int:
 
 
 def tell_status(status: int) -> int:
-    """Leave the exit status for who launched us, and return what the launcher may know: 0 unless something failed."""
+    """Leave the exit status for who launched us, and return what the launcher may know: 0 unless something failed.
+
+    Also where a process refuses, which may be for reasons of its own, such as its disk: the others would wait for it.
+    """
     if rank() is None:
         return status
     if rank() == 0 and STATUS in os.environ:
         Path(os.environ[STATUS]).write_text(str(status))
-    return status if status == AutotrainError.exit_status else 0
+    return AutotrainError.exit_status if status in (AutotrainError.exit_status, Refused.exit_status) else 0

@@ -9,6 +9,7 @@ import psutil
 
 from autotrain.errors import AutotrainError, SettingsError
 from autotrain.run.paths import OutPaths
+from autotrain.run.process import mark_of
 from autotrain.run.state import StageRecord, State, load_state
 
 LOCK_SECONDS = 10
@@ -16,7 +17,7 @@ ENDED = ("completed", "stopped", "failed", "refused")
 
 
 def take_lock(out: OutPaths) -> int:
-    """Take the lock on OUT_DIR and write our pid into it; raise SettingsError naming the loop that has it.
+    """Take the lock on OUT_DIR and write our pid and mark into it; raise SettingsError naming the loop that has it.
 
     A stage that outlived its loop still holds the lock: it is ended first.
     """
@@ -27,8 +28,8 @@ def take_lock(out: OutPaths) -> int:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             break
         except BlockingIOError:
-            holder = os.pread(descriptor, 20, 0).decode(errors="replace").strip()
-            if _is_loop(holder, os.fstat(descriptor).st_mtime) or time.monotonic() > deadline:
+            holder, lives = _holder(descriptor)
+            if lives or time.monotonic() > deadline:
                 os.close(descriptor)
                 raise SettingsError(
                     f"a loop is already running in {out.root} (pid {holder}); stop it or set OUT_DIR"
@@ -37,7 +38,7 @@ def take_lock(out: OutPaths) -> int:
         end_orphan(out)
         time.sleep(0.1)
     os.ftruncate(descriptor, 0)
-    os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
+    os.pwrite(descriptor, f"{os.getpid()}\n{mark_of(os.getpid())}\n".encode(), 0)
     return descriptor
 
 
@@ -50,8 +51,8 @@ def loop_pid(out: OutPaths) -> int | None:
     try:
         fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except BlockingIOError:
-        holder = os.pread(descriptor, 20, 0).decode(errors="replace").strip()
-        return int(holder) if _is_loop(holder, os.fstat(descriptor).st_mtime) else None
+        holder, lives = _holder(descriptor)
+        return int(holder) if lives else None
     finally:
         os.close(descriptor)
     return None
@@ -64,27 +65,23 @@ def condition(out: OutPaths, status: str, pid: int | None) -> str:
     return "dead"
 
 
-def _is_loop(holder: str, written: float) -> bool:
-    """Whether the pid in the lock file is a process that lives and is as old as the file says."""
-    if not holder.isdecimal():
-        return False
-    try:
-        process = psutil.Process(int(holder))
-        return bool(process.status() != psutil.STATUS_ZOMBIE and process.create_time() <= written + 1)
-    except psutil.NoSuchProcess:
-        return False
+def _holder(descriptor: int) -> tuple[str, bool]:
+    """The pid in the lock file, and whether the process that wrote it lives."""
+    pid, _, mark = os.pread(descriptor, 200, 0).decode(errors="replace").strip().partition("\n")
+    if not (pid.isascii() and pid.isdecimal() and len(pid) < 10):
+        return pid[:20], False
+    now = mark_of(int(pid))
+    return pid, now is not None and mark in ("", now)
 
 
 def end_orphan(out: OutPaths) -> None:
-    """End the stage that a killed loop left behind: a process whose pid and start time a run recorded."""
+    """End the stage that a killed loop left behind: a process whose pid and mark a run recorded."""
     for run_id in reversed(out.run_ids()):
         try:
             record = open_stage(load_state(out.run(run_id).state))
-            if record is None or record.pid is None or record.process_started is None:
+            if record is None or record.pid is None or record.mark is None or mark_of(record.pid) != record.mark:
                 continue
             process = psutil.Process(record.pid)
-            if abs(process.create_time() - record.process_started) > 0.01:
-                continue
             family = [process, *process.children(recursive=True)]
         except (AutotrainError, psutil.NoSuchProcess):
             continue

@@ -2,8 +2,10 @@
 
 import re
 import secrets
+from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 
 RUN_ID = re.compile(r"run_\d{8}_\d{6}_[0-9a-f]{6}")
@@ -30,6 +32,11 @@ class RunPaths:
     @property
     def control(self) -> Path:
         return self.root / "control.json"
+
+    @property
+    def reserve(self) -> Path:
+        """Space for how the run ended, should the disk be full; there while its loop is at work."""
+        return self.root / ".reserve"
 
     @property
     def log(self) -> Path:
@@ -96,8 +103,12 @@ class RunPaths:
         return self.data / f"val_round_{round_number}.jsonl"
 
     def adapter(self, round_number: int) -> Path:
-        """The finished adapter; `checkpoints` lies beside it."""
+        """The finished adapter."""
         return self.root / f"out_lora_round_{round_number}" / "final"
+
+    def checkpoints(self, round_number: int) -> Path:
+        """Of a training under way. They stay until the round ends: a crash before that may still need them."""
+        return self.adapter(round_number).with_name("checkpoints")
 
     def report(self, round_number: int) -> Path:
         return self.eval / f"report_round_{round_number}.json"
@@ -136,6 +147,10 @@ class OutPaths:
         return sorted(folder.name for folder in self.runs.iterdir() if RUN_ID.fullmatch(folder.name))
 
 
-def new_run_id(now: datetime) -> str:
-    """run_YYYYmmdd_HHMMSS_xxxxxx, unique and sorted by time."""
+def new_run_id(now: datetime, known: Sequence[str] = ()) -> str:
+    """run_YYYYmmdd_HHMMSS_xxxxxx, unique and sorted by time: after the `known` ones though the clock was put back."""
+    for run_id in known:
+        # 99 may stand where a month should: the name is a folder's.
+        with suppress(ValueError):
+            now = max(now, datetime.strptime(run_id[4:19], "%Y%m%d_%H%M%S") + timedelta(seconds=1))
     return f"run_{now:%Y%m%d_%H%M%S}_{secrets.token_hex(3)}"

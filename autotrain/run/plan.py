@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from autotrain.config import CARD_GB, OFFLINE_TEACHERS, Settings, split_list
 from autotrain.generate.prices import OPENAI_URL, PriceList, find_price, prices_for, server_of
 from autotrain.redact import redact
+from autotrain.run.disk import disk_text
 
 if TYPE_CHECKING:
     from autotrain.monitor.hardware import Gpu
@@ -19,7 +20,7 @@ CHARACTERS_A_TOKEN = 4
 
 
 def plan_text(settings: Settings, vram: float | None = None) -> str:
-    """The plan that --dry-run prints: data, training and evaluation of a round, what bounds them, cost, memory, time.
+    """The plan that --dry-run prints: what a round does, what bounds it, and what it takes: money, memory, disk, time.
 
     Memory is held against the card found, or against one of `vram` GB.
     """
@@ -49,6 +50,7 @@ def plan_text(settings: Settings, vram: float | None = None) -> str:
         "training": training,
         "adapter": adapter,
         "memory": memory_text(settings, gpus(), vram),
+        "disk": disk_text(settings),
         "time": time_text(settings),
         "evaluation": _evaluation(settings),
         "output": str(settings.out_dir),

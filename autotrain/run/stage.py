@@ -6,7 +6,7 @@ import sys
 import time
 import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -15,10 +15,11 @@ from autotrain.config import Settings, load
 from autotrain.errors import AutotrainError, Refused, SettingsError, StopRequested
 from autotrain.redact import redact
 from autotrain.run.control import read_request
+from autotrain.run.disk import full_disk_refused, let_go_of_output, tell
 from autotrain.run.journal import Journal
 from autotrain.run.launch import launch, rank, tell_status, trains_together
 from autotrain.run.paths import RunPaths
-from autotrain.run.state import DECIMALS, MOST, StageStatus, load_state
+from autotrain.run.state import DECIMALS, MOST, RunStatus, StageStatus, load_state
 from autotrain.sources import add_flags, from_flags, resolve
 
 PAUSE_POLL_SECONDS = 0.5
@@ -143,7 +144,9 @@ def run_stage(
     `on_files` does it on a user's files, whose flags and help texts are `files`. A stage that several processes may do
     `together` is started once each, and only the first of them writes.
     """
-    return tell_status(_run_stage(name, description, in_round, on_files, files, argv, together))
+    status = _run_stage(name, description, in_round, on_files, files, argv, together)
+    let_go_of_output()
+    return tell_status(status)
 
 
 def _run_stage(
@@ -166,73 +169,90 @@ def _run_stage(
     arguments = sys.argv[1:] if argv is None else argv
     try:
         source, options = from_flags(parser, arguments)
-        if options.run is not None or options.round is not None:
-            given = [flag for flag in files if getattr(options, flag.lstrip("-")) is not None]
-            if source.problems or source.values or given or not options.run or (options.round or 0) < 1:
-                alone = "a stage of a run takes --run DIR and --round N from 1, and the run's own settings"
-                raise SettingsError("\n".join([*source.problems, alone]))
-            config = RunPaths(options.run).config
-            if together and config.exists() and trains_together(settings := load(config)):
+        paths = RunPaths(options.run) if options.run else None
+        with full_disk_refused(paths):
+            if paths is not None or options.round is not None:
+                given = [flag for flag in files if getattr(options, flag.lstrip("-")) is not None]
+                if source.problems or source.values or given or paths is None or (options.round or 0) < 1:
+                    alone = "a stage of a run takes --run DIR and --round N from 1, and the run's own settings"
+                    raise SettingsError("\n".join([*source.problems, alone]))
+                if together and paths.config.exists() and trains_together(settings := load(paths.config)):
+                    return launch(settings, sys.argv[0], arguments)
+                if rank():
+                    return _follow(name, in_round, paths, options.round)
+                return _in_run(name, in_round, paths, options.round)
+            settings = resolve(source)
+            if together and trains_together(settings):
                 return launch(settings, sys.argv[0], arguments)
-            if rank():
-                return _follow(name, in_round, options.run, options.round)
-            return _in_run(name, in_round, options.run, options.round)
-        settings = resolve(source)
-        if together and trains_together(settings):
-            return launch(settings, sys.argv[0], arguments)
-        done = on_files(Stage(name, settings, follows=bool(rank())), options)
-        if not rank():
-            print(done.message)
-        return 0
+            done = on_files(Stage(name, settings, follows=bool(rank())), options)
+            if not rank():
+                print(done.message)
+            return 0
     except AutotrainError as error:
-        print(f"{name}: {redact_lines(str(error))}", file=sys.stderr)
+        tell(f"{name}: {redact_lines(str(error))}")
         return error.exit_status
     except OSError as error:
-        print(f"{name}: {redact(str(error), 500)}", file=sys.stderr)
+        tell(f"{name}: {redact(str(error), 500)}")
         return AutotrainError.exit_status
     except KeyboardInterrupt:
-        print(f"{name}: interrupted", file=sys.stderr)
+        tell(f"{name}: interrupted")
         return StopRequested.exit_status
 
 
-def _in_run(name: str, work: Callable[[Stage, RunPaths], Done], root: Path, round_number: int) -> int:
-    paths = RunPaths(root)
+def _in_run(name: str, work: Callable[[Stage, RunPaths], Done], paths: RunPaths, round_number: int) -> int:
     journal = Journal(paths)
     stage = Stage(name, load(paths.config), round_number, journal)
-    if journal.state.is_complete(round_number, name):
-        journal.record("stage_skip", f"{name} is already complete", round_number=round_number, stage=name)
-        stage.say("already complete")
-        return 0
-    journal.start_stage(round_number, name)
-    started = time.monotonic()
     try:
-        stage.check_control()
-        done = work(stage, paths)
+        with full_disk_refused(paths):
+            _work(stage, journal, work)
     except AutotrainError as error:
-        status, run_status = _ending(error)
-        journal.end_stage(round_number, name, status, str(error), error=str(error))
-        journal.set_status(run_status, redact(str(error), 200))
+        _record_ending(stage, journal, *_ending(error), str(error))
         raise
     except Exception as error:
         message = f"{type(error).__name__}: {error}"
-        traceback.print_exc()
-        journal.end_stage(round_number, name, "failed", message, error=message)
-        journal.set_status("failed", redact(message, 200))
+        with suppress(OSError):
+            traceback.print_exc()
+        _record_ending(stage, journal, "failed", "failed", message)
         return AutotrainError.exit_status
-    journal.end_stage(round_number, name, "completed", done.message, artifacts=done.artifacts)
-    stage.say(f"{done.message} ({time.monotonic() - started:.0f} s)")
     return 0
 
 
-def _follow(name: str, work: Callable[[Stage, RunPaths], Done], root: Path, round_number: int) -> int:
+def _work(stage: Stage, journal: Journal, work: Callable[[Stage, RunPaths], Done]) -> None:
+    name, round_number = stage.name, stage.round_number
+    if journal.state.is_complete(round_number, name):
+        journal.record("stage_skip", f"{name} is already complete", round_number=round_number, stage=name)
+        stage.say("already complete")
+        return
+    journal.start_stage(round_number, name)
+    started = time.monotonic()
+    stage.check_control()
+    done = work(stage, journal.paths)
+    journal.end_stage(round_number, name, "completed", done.message, artifacts=done.artifacts)
+    stage.say(f"{done.message} ({time.monotonic() - started:.0f} s)")
+
+
+def _record_ending(
+    stage: Stage, journal: Journal, status: StageStatus, run_status: RunStatus, message: str
+) -> None:
+    """Write down why a stage ended. Where that cannot be written either, state.json stays as it was."""
+    journal.state.status, journal.state.error = run_status, redact(message, 200)
+    record = journal.state.stage(stage.round_number, stage.name)
+    with suppress(OSError):
+        # Its work may have been done, and only what comes after it have failed.
+        if record is None or record.status == "completed":
+            journal.set_status(run_status, journal.state.error)
+        else:
+            journal.end_stage(stage.round_number, stage.name, status, message, error=message)
+
+
+def _follow(name: str, work: Callable[[Stage, RunPaths], Done], paths: RunPaths, round_number: int) -> int:
     """The work of a process that is not the first of several: the same, and nothing of it is recorded."""
-    paths = RunPaths(root)
     if not load_state(paths.state).is_complete(round_number, name):
         work(Stage(name, load(paths.config), round_number, follows=True), paths)
     return 0
 
 
-def _ending(error: AutotrainError) -> tuple[StageStatus, Any]:
+def _ending(error: AutotrainError) -> tuple[StageStatus, RunStatus]:
     if isinstance(error, StopRequested):
         return "stopped", "stopped"
     if isinstance(error, Refused):

@@ -1,39 +1,41 @@
-"""What loop.sh does before and after the rounds: check everything, make or reopen the run, sum it up."""
+"""What loop.sh does first: check everything, make or reopen the run, become the loop."""
 
 import argparse
 import os
 import shlex
-import signal
 import subprocess
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import datetime
 from pathlib import Path
 
-from autotrain.config import Settings, load, require_teacher
+from autotrain.config import (
+    CHANGEABLE,
+    Settings,
+    load,
+    public_fields,
+    require_addresses,
+    require_teacher,
+    shown,
+)
 from autotrain.errors import AutotrainError, Refused, SettingsError, StopRequested
 from autotrain.evaluate.benchmarks import read_benchmarks
 from autotrain.evaluate.engines import require_engine
 from autotrain.evaluate.student import require_proof
-from autotrain.files import replace_link, replace_text
+from autotrain.files import is_full
 from autotrain.generate.prices import prices_for
 from autotrain.generate.topics import read_topics
 from autotrain.monitor.hardware import gpus
-from autotrain.run.control import write_request
-from autotrain.run.journal import Journal
-from autotrain.run.lock import open_stage, take_lock
-from autotrain.run.paths import RUN_ID, OutPaths, RunPaths, new_run_id
+from autotrain.run.disk import no_space, refuse_without_room, tell
+from autotrain.run.doctor.examination import examine, glance, heed
+from autotrain.run.folder import check_folder, check_links, create_run, make_folder, reopen_run
+from autotrain.run.lock import take_lock
+from autotrain.run.paths import RUN_ID, OutPaths, RunPaths
 from autotrain.run.plan import fit, plan_text
-from autotrain.run.state import State, save_state, timestamp
 from autotrain.run.summary import summary_text
-from autotrain.sources import Source, add_flags, find_key, from_flags, resolve
+from autotrain.sources import Source, add_flags, find_key, from_flags, gather, resolve
 from autotrain.train.models import require_base
-
-# Settings that a resumed run may be given anew, by flag: how much is asked for, how fast and for how much.
-CHANGEABLE = ("samples_per_round", "max_cost_usd", "max_tokens", "teacher_concurrency", "teacher_timeout")
-LINKS = ("data", "eval", "best_adapter")
 
 
 @dataclass(frozen=True)
@@ -43,6 +45,7 @@ class Order:
     settings: Settings
     out: OutPaths
     run: RunPaths | None = None
+    notes: Sequence[str] = ()
 
 
 def read_order(source: Source, resume: str | None = None) -> Order:
@@ -50,24 +53,31 @@ def read_order(source: Source, resume: str | None = None) -> Order:
 
     Raises SettingsError.
     """
+    order = settle(source, resume)
+    require_teacher(order.settings, find_key())
+    require_base(order.settings.base_model)
+    return order
+
+
+def settle(source: Source, resume: str | None = None) -> Order:
+    """`read_order` without what the machine must have beside the settings: a key, the base model.
+
+    Raises SettingsError.
+    """
     settings = resolve(source)
     out = OutPaths(settings.out_dir.absolute())
-    run = None
+    run, notes = None, []
     if resume is not None:
-        fixed = ", ".join(name.upper() for name in source.values if name not in ("out_dir", *CHANGEABLE))
-        if fixed:
-            raise SettingsError(f"--resume goes on with the run's own settings; leave out {fixed}")
         run = _find_run(out, resume)
-        changes = {name: getattr(settings, name) for name in source.values if name in CHANGEABLE}
-        settings = load(run.config).model_copy(update=changes)
-    require_teacher(settings, find_key())
-    require_base(settings.base_model)
+        own = _own_settings(run, settings, list(source.values))
+        settings, notes = own, _not_taken(own, settings, source)
+    require_addresses(settings)
     read_topics(settings)
     prices_for(settings)
     require_engine(settings)
     require_proof(settings)
     read_benchmarks(settings)
-    return Order(settings, out, run)
+    return Order(settings, out, run, notes)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -76,36 +86,62 @@ def main(argv: Sequence[str] | None = None) -> int:
     The lock lives on an inherited descriptor, so it is held as long as the loop or a stage of it lives.
     """
     words = list(sys.argv[1:] if argv is None else argv)
+    run = out = None
     try:
         source, options = from_flags(_parser(), words)
+        if options.doctor:
+            order = settle(source, options.resume)
+            check_links(order.out)
+            return examine(order.settings, options.vram)
         if options.detach and not options.dry_run:
             return _detach(words)
         order = read_order(source, options.resume)
         settings, out, run = order.settings, order.out, order.run
+        for note in order.notes:
+            print(f"loop.sh: {note}", file=sys.stderr)
         if options.dry_run:
             print(plan_text(settings, options.vram))
             return 0
+        check_folder(out)
+        check_links(out)
         if not options.force:
             _refuse_what_cannot_fit(settings, options.vram)
-        check_links(out)
-        _make_folder(out)
+            refuse_without_room(settings, out, run)
+        heed(glance(settings), options.force)
+        make_folder(out)
         lock = take_lock(out)
         if run is None:
-            run = _create(out, settings)
-        elif not _reopen(out, run, settings):
+            run = create_run(out, settings)
+        elif not reopen_run(out, run, settings, options.redo):
             print(f"{run.root.name} is already complete\n\n{summary_text(run)}")
             return 0
         if options.ready is not None:
             _leave_terminal(run, options.ready)
+        print(_opening(run, settings), flush=True)
     except AutotrainError as error:
-        print(f"loop.sh: {error}", file=sys.stderr)
+        tell(f"loop.sh: {error}")
         return error.exit_status
     except OSError as error:
-        print(f"loop.sh: {error}; OUT_DIR must be a folder that can be written to", file=sys.stderr)
+        if is_full(error):
+            tell(f"loop.sh: {no_space(error, run, out.root if out is not None else None)}")
+            return Refused.exit_status
+        tell(f"loop.sh: {error}; OUT_DIR must be a folder that can be written to")
         return SettingsError.exit_status
-    print(_opening(run, settings), flush=True)
     os.set_inheritable(lock, True)
-    return os.execvp("bash", ["bash", str(options.loop), "--drive", str(run.root), str(settings.rounds)])
+    words = ["bash", str(options.loop), "--drive", str(run.root), str(settings.rounds)]
+    keys = {name: value for name, value in os.environ.items() if name.lower() == "openai_api_key"}
+    if any(keys.values()):
+        words.append(str(_pipe_with(next(filter(None, keys.values())))))
+    return os.execvpe("bash", words, {name: value for name, value in os.environ.items() if name not in keys})
+
+
+def _pipe_with(key: str) -> int:
+    """A descriptor that the loop reads the key from: anybody may look into its environment as long as it lives."""
+    reading, writing = os.pipe()
+    os.write(writing, f"{key}\n".encode())
+    os.close(writing)
+    os.set_inheritable(reading, True)
+    return reading
 
 
 def _refuse_what_cannot_fit(settings: Settings, vram: float | None) -> None:
@@ -181,13 +217,19 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--resume", nargs="?", const="", metavar="RUN_ID", help="go on with a run (default: the newest)"
     )
+    parser.add_argument(
+        "--redo", action="store_true", help="with --resume: make damaged files again, and all that was made of them"
+    )
     parser.add_argument("--ready", type=int, metavar="FD", help=argparse.SUPPRESS)
     parser.add_argument(
         "--detach", action="store_true", help="go on without this terminal; the output goes to the run's loop.log"
     )
     parser.add_argument("--vram", type=float, metavar="GB", help="memory of the card to plan for (default: as found)")
-    parser.add_argument("--force", action="store_true", help="start though training is not expected to fit in memory")
+    parser.add_argument(
+        "--force", action="store_true", help="start though memory or disk may not suffice, or something is missing"
+    )
     parser.add_argument("--dry-run", action="store_true", help="print the plan, start nothing")
+    parser.add_argument("--doctor", action="store_true", help="examine this machine for these settings, start nothing")
     add_flags(parser)
     return parser
 
@@ -203,112 +245,33 @@ def _find_run(out: OutPaths, run_id: str) -> RunPaths:
     return out.run(run_id)
 
 
-def check_links(out: OutPaths) -> None:
-    """Raise SettingsError if a file or folder stands where OUT_DIR's links belong."""
-    for link in [*(out.root / name for name in LINKS), *out.root.glob("out_lora_round_*")]:
-        if link.exists() and not link.is_symlink():
-            raise SettingsError(f"{link} is in the way: a link to the newest run belongs there; move it or set OUT_DIR")
+def _own_settings(run: RunPaths, settings: Settings, given: Sequence[str]) -> Settings:
+    """The settings that the run began with, and of those `given` on the command line the ones it may be given anew.
+
+    Raises SettingsError naming those that it may not.
+    """
+    own = load(run.config)
+    fixed = [name for name in given if name not in ("out_dir", *CHANGEABLE)]
+    other = [name for name in fixed if getattr(own, name) != getattr(settings, name)]
+    if other:
+        kept = ", ".join(f"{name.upper()} = {shown(getattr(own, name))}" for name in other)
+        raise SettingsError(
+            f"{run.root.name} began with {kept}, which cannot change; leave that out, or start a new run"
+        )
+    return own.model_copy(update={name: getattr(settings, name) for name in given if name in CHANGEABLE})
 
 
-def _make_folder(out: OutPaths) -> None:
-    try:
-        out.runs.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise SettingsError(f"OUT_DIR = {out.root} cannot be used: {error.strerror}") from None
-
-
-def _create(out: OutPaths, settings: Settings) -> RunPaths:
-    run = out.run(new_run_id(datetime.now()))
-    run.data.mkdir(parents=True)
-    run.eval.mkdir()
-    replace_text(run.config, settings.to_json())
-    now = timestamp()
-    save_state(run.state, State(run_id=run.root.name, pid=os.getpid(), started_at=now, updated_at=now))
-    Journal(run).record("pipeline_start", f"{settings.rounds} rounds of {settings.samples_per_round} samples")
-    _link(out, run)
-    return run
-
-
-def _reopen(out: OutPaths, run: RunPaths, settings: Settings) -> bool:
-    """Make a run that stopped ready to go on with `settings`; False if it is complete."""
-    journal = Journal(run)
-    journal.reconcile()
-    if journal.state.status == "completed":
-        return False
-    before = load(run.config)
-    changed = [name for name in CHANGEABLE if getattr(before, name) != getattr(settings, name)]
-    if changed:
-        replace_text(run.config, settings.to_json())
-    write_request(run.control, "run")
-    journal.state.pid = os.getpid()
-    journal.set_status("running")
-    words = "".join(f", {name.upper()} = {getattr(settings, name)}" for name in changed)
-    journal.record("pipeline_start", f"resumed in round {max(journal.state.current_round, 1)}{words}")
-    _link(out, run)
-    return True
-
-
-def _link(out: OutPaths, run: RunPaths) -> None:
-    """Point the names at the top of OUT_DIR to this run; those it has not made yet are taken away."""
-    relative = run.root.relative_to(out.root)
-    made = [path.name for path in [*run.root.glob("out_lora_round_*"), run.best_adapter] if path.exists()]
-    for name in ["data", "eval", *made]:
-        replace_link(out.root / name, str(relative / name))
-    for stale in [*out.root.glob("out_lora_round_*"), out.root / "best_adapter"]:
-        if stale.is_symlink() and stale.name not in made:
-            stale.unlink()
-
-
-def round_start(root: Path, round_number: int) -> int:
-    """Announce a round, once."""
-    journal = Journal(RunPaths(root))
-    if str(round_number) not in journal.state.stages:
-        journal.record("round_start", f"round {round_number} starts", round_number=round_number)
-    return 0
-
-
-def round_end(root: Path, round_number: int) -> int:
-    """Close a round, once: the newest adapter and the best one appear at the top of OUT_DIR."""
-    run = RunPaths(root)
-    journal = Journal(run)
-    if str(round_number + 1) in journal.state.stages:
-        return 0
-    _link(OutPaths(root.parent.parent), run)
-    best = journal.state.best
-    journal.record(
-        "round_end",
-        f"round {round_number} ends; best is {'none yet' if best is None else f'round {best.round}'}",
-        round_number=round_number,
-    )
-    return 0
-
-
-def finish(root: Path, status: int) -> int:
-    """Close the run with its last stage's exit status, print the summary, return the loop's own status."""
-    run = RunPaths(root)
-    journal = Journal(run)
-    journal.state.pid = None
-    left_open = open_stage(journal.state)
-    if left_open is not None:
-        left_open.status = "stopped" if status == 3 else "failed"
-        left_open.pid = left_open.process_started = None
-    if status == 0:
-        journal.set_status("completed")
-        journal.record("pipeline_complete", "all rounds are done", level="success")
-    elif status == 3:
-        journal.set_status("stopped")
-        journal.record("pipeline_stop", "stopped on request; resumable", level="warn")
-    else:
-        error = journal.state.error or _cause(journal.state.current_stage, status)
-        journal.set_status("refused" if status == 4 else "failed", error)
-        journal.record("pipeline_error", error, level="error", error=error)
-    print(f"\n{summary_text(run)}")
-    return status if status in (0, 2, 3, 4) else 1
-
-
-def _cause(stage: str | None, status: int) -> str:
-    """Why a stage ended that did not say so itself."""
-    if status <= 128:
-        return f"{stage or 'the loop'} ended with status {status}"
-    memory = "; the machine may have run out of memory" if status == 128 + signal.SIGKILL else ""
-    return f"{stage or 'the loop'} was ended by signal {status - 128}{memory}"
+def _not_taken(own: Settings, found: Settings, flags: Source) -> list[str]:
+    """What the environment and the files say otherwise than the run that is gone on with."""
+    places: dict[str, str] = {}
+    # The last of them is the preset.
+    for source in gather(flags)[1:-1]:
+        for name in source.values:
+            places.setdefault(name, source.name)
+    compared = public_fields().keys() - {"out_dir", *flags.values}
+    return [
+        f"{name.upper()} = {shown(getattr(found, name))} ({place}) is not taken: "
+        f"the run began with {shown(getattr(own, name))}"
+        for name, place in places.items()
+        if name in compared and getattr(own, name) != getattr(found, name)
+    ]

@@ -6,10 +6,11 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from autotrain.errors import AutotrainError
+from autotrain.errors import AutotrainError, SettingsError
 from autotrain.files import replace_text
+from autotrain.redact import glimpse
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 STAGES = ("generate", "validate", "gate", "train", "evaluate")
 # Of a counter's value: a learning rate of 1e-6 still shows three of its own.
 DECIMALS = 9
@@ -19,6 +20,7 @@ MOST_ROUNDS = 100_000
 
 Figure = Annotated[int | float, Field(gt=-MOST, lt=MOST)]
 Pid = Annotated[int, Field(gt=0, lt=2**31)]
+Round = Annotated[str, Field(pattern="^[1-9][0-9]{0,5}$")]
 
 RunStatus = Literal["running", "paused", "stopping", "stopped", "completed", "failed", "refused"]
 StageStatus = Literal["running", "completed", "stopped", "failed", "refused"]
@@ -28,8 +30,16 @@ class _Record(BaseModel):
     model_config = ConfigDict(strict=True, allow_inf_nan=False)
 
 
+class Artifact(_Record):
+    """A file as a completed stage left it; `lines` of JSON where it is a file of these."""
+
+    sha256: str
+    bytes: int
+    lines: int | None = None
+
+
 class StageRecord(_Record):
-    """One stage of one round. `counts` is what this stage added to the run's counters."""
+    """One stage of one round: what it added to the run's counters, and the files it left, by path in the run."""
 
     status: StageStatus = "running"
     started_at: str
@@ -37,7 +47,8 @@ class StageRecord(_Record):
     counts: dict[str, Figure] = Field(default_factory=dict)
     pid: Pid | None = None
     # With the pid, this tells our process from a later one that was given the same number.
-    process_started: float | None = None
+    mark: str | None = None
+    artifacts: dict[str, Artifact] = Field(default_factory=dict)
 
 
 class Best(_Record):
@@ -53,12 +64,14 @@ class State(_Record):
 
     model_config = ConfigDict(extra="forbid")
 
-    schema_version: int = SCHEMA_VERSION
+    schema_version: int = Field(default=SCHEMA_VERSION, le=SCHEMA_VERSION)
     run_id: str
+    settings_sha256: str | None = None
+    """Of the settings that a resumed run may not change."""
     status: RunStatus = "running"
     current_round: int = Field(default=0, ge=0, le=MOST_ROUNDS)
     current_stage: str | None = None
-    stages: dict[str, dict[str, StageRecord]] = Field(default_factory=dict)
+    stages: dict[Round, dict[str, StageRecord]] = Field(default_factory=dict)
     counters: dict[str, Figure] = Field(default_factory=dict)
     usage: dict[str, Figure] = Field(default_factory=dict)
     best: Best | None = None
@@ -87,20 +100,27 @@ def seconds_of(moment: str) -> float:
 
 
 def load_state(path: Path) -> State:
-    """Read state.json; raise AutotrainError if it is missing or not ours."""
+    """Read state.json; raise AutotrainError if it is missing or not ours, SettingsError if it is of a later version."""
     try:
         return State.model_validate_json(path.read_bytes())
     except OSError as error:
         raise AutotrainError(f"{path} cannot be read ({error.strerror}); start a new run") from None
     except ValidationError as error:
+        first = error.errors()[0]
+        if first["loc"] == ("schema_version",) and first["type"] == "less_than_equal":
+            raise SettingsError(
+                f"{path} is of a newer autotrain (schema {glimpse(first['input'])}, this one knows {SCHEMA_VERSION}); "
+                "update it"
+            ) from None
         raise AutotrainError(
-            f"{path} is damaged ({error.error_count()} problems, first: {error.errors()[0]['msg']}); "
-            "restore it from a backup or start a new run"
+            f"{path} is damaged ({error.error_count()} problems, first: {first['msg']}); ./scripts/loop.sh --resume "
+            f"{path.parent.name} makes it again from the events"
         ) from None
 
 
 def save_state(path: Path, state: State) -> None:
     """Write state.json atomically, stamped with the time."""
+    state.schema_version = SCHEMA_VERSION
     state.updated_at = timestamp()
     replace_text(path, state.model_dump_json(indent=2) + "\n")
 

@@ -6,8 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from autotrain.errors import AutotrainError
-from autotrain.files import replace_text
-from autotrain.train.models import sha256_of
+from autotrain.files import replace_text, sha256_of
 
 MANIFEST_VERSION = 1
 # What tells an adapter from another, and what it belongs to.

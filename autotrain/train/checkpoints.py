@@ -1,12 +1,16 @@
 """Checkpoints of a training under way: which are whole, which one to go on from, which to keep."""
 
+import errno
 import json
+import os
 import re
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
-from autotrain.files import replace_text
-from autotrain.train.models import sha256_of
+from autotrain.errors import AutotrainError
+from autotrain.files import has_room, is_full, replace_text, sha256_of
 
 # Written last: what a checkpoint consists of. One without it was left half-written, or was not made here.
 CONTENTS = "contents.json"
@@ -27,6 +31,31 @@ def is_whole(checkpoint: Path) -> bool:
         return all(sha256_of(checkpoint / name) == known for name, known in files.items())
     except (OSError, ValueError, RecursionError):
         return False
+
+
+@contextmanager
+def torn_removed(folder: Path, writes: bool = True) -> Iterator[None]:
+    """Within, a checkpoint that could not be written whole gives its space back at once, if we are who `writes`.
+
+    Raises OSError where the libraries have errors of their own for a full disk. PyTorch's says nothing of why a file
+    could not be written: it is looked whether the disk is full.
+    """
+    try:
+        yield
+    except Exception as error:
+        full = is_full(error) or ("inline_container" in str(error) and not has_room(folder))
+        for checkpoint in _by_step(folder) if writes else ():
+            if not (checkpoint / CONTENTS).is_file():
+                shutil.rmtree(checkpoint, ignore_errors=True)
+        if full and not isinstance(error, (OSError, AutotrainError)):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(folder / CONTENTS)) from error
+        raise
+
+
+def size_of_last(folder: Path) -> int | None:
+    """Bytes of the newest checkpoint that was sealed, or None."""
+    sealed = [checkpoint for checkpoint in _by_step(folder) if (checkpoint / CONTENTS).is_file()]
+    return sum(path.stat().st_size for path in sealed[-1].rglob("*")) if sealed else None
 
 
 def newest_whole(folder: Path) -> Path | None:

@@ -13,6 +13,11 @@ from autotrain.errors import AutotrainError
 from autotrain.train.card import read_manifest
 
 GIB = 2**30
+# SmolLM2-135M's, whose weights come without a config.
+EMBEDDED_CONFIG = {
+    "hidden_size": 576, "intermediate_size": 1536, "num_hidden_layers": 30, "num_attention_heads": 9,
+    "num_key_value_heads": 3,
+}  # fmt: skip
 
 # Bytes a weight of a linear layer takes. NF4: 4 bits, one byte of scale for 64 weights and, as these are quantized
 # again, a float for 256 of them (QLoRA, arXiv 2305.14314, section 3). 8 bits: LLM.int8 keeps a float a row.
@@ -75,11 +80,7 @@ def config_at_hand(name: str, trust_remote_code: bool = False) -> Any:
     from transformers import AutoConfig, LlamaConfig
 
     if name == EMBEDDED_MODEL:
-        # SmolLM2-135M's, whose weights come without a config.
-        return LlamaConfig(
-            vocab_size=49152, hidden_size=576, intermediate_size=1536, num_hidden_layers=30, num_attention_heads=9,
-            num_key_value_heads=3, tie_word_embeddings=True,
-        )  # fmt: skip
+        return LlamaConfig(vocab_size=49152, tie_word_embeddings=True, **EMBEDDED_CONFIG)
     try:
         return AutoConfig.from_pretrained(name, local_files_only=True, trust_remote_code=trust_remote_code)
     except Exception:  # a damaged file makes the library raise what it likes; loading the model tells

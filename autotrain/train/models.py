@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from autotrain.config import EMBEDDED_MODEL, Settings
 from autotrain.errors import AutotrainError, Refused, SettingsError
-from autotrain.files import fsync_folder
+from autotrain.files import fsync_folder, is_full, sha256_of
 from autotrain.redact import redact
 from autotrain.train.render import complete_tokenizer
 
@@ -95,14 +95,19 @@ def tokenizer_file(name: str) -> Path | None:
     """The tokenizer.json of a BASE_MODEL if it is on this machine; nothing is downloaded or converted for it."""
     if name == EMBEDDED_MODEL:
         return next(iter(sorted(cache_folder().glob("SmolLM2-135M-Instruct-*/tokenizer.json"))), None)
+    return file_at_hand(name, "tokenizer.json")
+
+
+def file_at_hand(name: str, file: str) -> Path | None:
+    """A file of a model that is a folder or of the hub, if it is on this machine."""
     if Path(name).is_dir():
-        path = Path(name, "tokenizer.json")
+        path = Path(name, file)
         return path if path.is_file() else None
     from huggingface_hub import try_to_load_from_cache
     from huggingface_hub.errors import HFValidationError
 
     try:
-        cached = try_to_load_from_cache(name, "tokenizer.json")
+        cached = try_to_load_from_cache(name, file)
     except HFValidationError:
         return None
     return Path(cached) if isinstance(cached, str) else None
@@ -229,14 +234,14 @@ def _loading(
 ) -> Iterator[None]:
     """Where libraries read files of others, raise Refused naming them, whatever it is that they raise.
 
-    All but what says that memory does not suffice.
+    All but what says that memory, or the disk, does not suffice.
     """
     try:
         yield
     except (AutotrainError, MemoryError):
         raise
     except Exception as error:  # the libraries have no narrower one in common
-        if type(error).__name__ == "OutOfMemoryError":
+        if type(error).__name__ == "OutOfMemoryError" or is_full(error):
             raise
         reason = str(error).strip().split("\n")[0]
         kind = "" if isinstance(error, OSError) else f"{type(error).__name__}: "
@@ -255,12 +260,3 @@ def quantization(bits: int, device: str) -> Any:
         bnb_4bit_use_double_quant=True,
         bnb_4bit_compute_dtype=compute_dtype(device),
     )
-
-
-def sha256_of(path: Path) -> str:
-    """The digest of a file's content, as manifests record it."""
-    digest = hashlib.sha256()
-    with path.open("rb") as stream:
-        for block in iter(lambda: stream.read(1 << 20), b""):
-            digest.update(block)
-    return digest.hexdigest()

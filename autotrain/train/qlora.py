@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 from autotrain.config import Settings
 from autotrain.errors import Refused, StopRequested
+from autotrain.run.disk import CHECKPOINT_BYTES, NUMBER_BYTES, checkpoint_bytes, require_room
 from autotrain.run.launch import process_count
 from autotrain.sample import Sample
 from autotrain.train.batches import dataset_of, in_one_row, keeps_apart, reading_order
-from autotrain.train.checkpoints import newest_whole, prune, seal
+from autotrain.train.checkpoints import newest_whole, prune, seal, size_of_last, torn_removed
 from autotrain.train.models import (
     compute_dtype,
     load_base,
@@ -108,8 +109,9 @@ def train_adapter(
 
     Continues `start_from`'s adapter if given, and an interrupted training from its last whole
     checkpoint in `checkpoints`. `on_less_memory` is told when memory did not suffice, and how many tokens go through
-    the model at once from then on. Raises Refused if no sample fits in SEQ_LEN, AutotrainError if not even one fits
-    in memory, and whatever `check_control` raises after a checkpoint was written.
+    the model at once from then on. Raises Refused if no sample fits in SEQ_LEN, or if the disk has no room for the
+    next checkpoint or the adapter, AutotrainError if not even one sample fits in memory, and whatever `check_control`
+    raises after a checkpoint was written.
     """
     import torch
 
@@ -147,13 +149,19 @@ def train_adapter(
         on_less_memory,
     )
     started = time.monotonic()
-    result = trainer.train(resume_from_checkpoint=None if last is None else str(last))
+    with torn_removed(checkpoints, arguments.process_index == 0):
+        result = trainer.train(resume_from_checkpoint=None if last is None else str(last))
     if watcher.interruption is not None:
         raise watcher.interruption
     val_loss = trainer.evaluate(dataset_of(val_fitting))["eval_loss"] if val_fitting else None
+    require_room(output.parent, NUMBER_BYTES * trained_numbers(trainer.model) + CHECKPOINT_BYTES, "the adapter")
     # Not trainer.save_model, which pickles its arguments into the adapter's folder.
     if trainer.accelerator.is_main_process:
-        trainer.accelerator.unwrap_model(trainer.model).save_pretrained(str(output))
+        trained = trainer.accelerator.unwrap_model(trainer.model)
+        for config in trained.peft_config.values():
+            # A set: the same training would write another file each time.
+            config.target_modules = sorted(config.target_modules)
+        trained.save_pretrained(str(output))
         tokenizer.save_pretrained(str(output))
     _meet()
     return Trained(
@@ -190,15 +198,20 @@ def _meet() -> None:
         torch.distributed.barrier()
 
 
-def _agreed(request: bool, save: bool, device: Any) -> tuple[bool, bool]:
+def _agreed(device: Any, *decisions: bool) -> tuple[bool, ...]:
     """What the first process decides, which each has to do at the same step."""
     import torch
 
     if not (torch.distributed.is_available() and torch.distributed.is_initialized()):
-        return request, save
-    decided = torch.tensor([request, save], dtype=torch.int32, device=device)
+        return decisions
+    decided = torch.tensor(decisions, dtype=torch.int32, device=device)
     torch.distributed.broadcast(decided, 0)
-    return bool(decided[0]), bool(decided[1])
+    return tuple(map(bool, decided))
+
+
+def trained_numbers(model: Any) -> int:
+    """How many numbers of a model are trained."""
+    return sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad)
 
 
 def _trainer(
@@ -341,14 +354,28 @@ def _watcher(
                 seal(checkpoints / f"checkpoint-{state.global_step}")
                 prune(checkpoints, settings.checkpoints_kept, state.best_model_checkpoint)
 
-        def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
-            request = None
+        def lack_of_room(self, args: Any, model: Any) -> Refused | None:
+            size = size_of_last(checkpoints)
+            if size is None:
+                size = checkpoint_bytes(trained_numbers(model), args.device.type == "cuda")
+            try:
+                require_room(checkpoints, size, "the next checkpoint")
+            except Refused as error:
+                return error
+            return None
+
+        def on_step_end(self, args: Any, state: Any, control: Any, model: Any = None, **_: Any) -> None:
+            request = lack = None
             try:
                 check_control()
             except StopRequested as error:
                 request = error
             late = time.monotonic() - self.saved > 60 * settings.checkpoint_minutes
-            stop, save = _agreed(request is not None, late, args.device)
+            if control.should_save or late or request is not None:
+                lack = self.lack_of_room(args, model)
+            stop, save, full = _agreed(args.device, request is not None, late, lack is not None)
+            if full:
+                raise lack or Refused("no space left for a checkpoint of the first of the processes")
             control.should_save = control.should_save or save or stop
             if stop:
                 self.interruption = request or StopRequested("stopped with the first of the processes")

@@ -3,20 +3,22 @@
 import argparse
 import shutil
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from autotrain.config import SELF_TEACHER
 from autotrain.errors import AutotrainError, Refused
 from autotrain.evaluate.student import learn_from_own, share_of_own
+from autotrain.files import sha256_of
 from autotrain.jsonl import write_jsonl
 from autotrain.run.paths import RunPaths
 from autotrain.run.stage import Done, Stage, required
 from autotrain.run.state import load_state
 from autotrain.sample import Sample, load_samples
 from autotrain.train.card import check_weights, read_manifest, write_card, write_manifest
-from autotrain.train.models import load_tokenizer, resolve_base, sha256_of
+from autotrain.train.models import load_tokenizer, resolve_base
 from autotrain.train.qlora import SECONDS_BETWEEN_LINES, Step, Trained, train_adapter
 from autotrain.train.render import render_digest
 from autotrain.train.split import replay, split
@@ -72,7 +74,7 @@ def in_round(stage: Stage, paths: RunPaths) -> Done:
         stage,
         training,
         final,
-        final.parent / "checkpoints",
+        paths.checkpoints(round_number),
         start_from=paths.adapter(best.round) if best else None,
         # Stage 05 measures it anyway; here it is only for stopping in time.
         val=[*earlier_val, *divided.val] if settings.early_stop else [],
@@ -100,15 +102,18 @@ def on_files(stage: Stage, options: argparse.Namespace) -> Done:
         raise AutotrainError(f"{output} exists already; choose another --output or remove it")
     samples = load_samples(data)
     val = load_samples(options.val) if options.val else []
+    checkpoints = output.with_name(output.name + ".checkpoints")
     trained = _train(
         stage,
         samples,
         output,
-        output.with_name(output.name + ".checkpoints"),
+        checkpoints,
         start_from=None,
         facts={"run_id": "files", "round": 0, "data": {data.name: sha256_of(data)}},
         val=val,
     )
+    if not stage.follows:
+        shutil.rmtree(checkpoints, ignore_errors=True)
     measured = "" if trained.val_loss is None else f", validation loss {trained.val_loss:g}"
     return Done(f"{output}: {trained.steps} steps on {trained.samples} samples, loss {trained.loss:g}{measured}")
 
@@ -138,42 +143,54 @@ def _train(
     if not stage.follows:
         shutil.rmtree(unfinished, ignore_errors=True)
     earlier = read_manifest(start_from) if start_from else None
+    origin = None if earlier is None else {"round": earlier["round"], "adapter": earlier["adapter_sha256"]}
     if start_from is not None and earlier is not None:
         check_weights(start_from, earlier)
-    with stage.pausing_anywhere():
-        trained = train_adapter(
-            samples,
-            settings,
-            unfinished,
-            checkpoints,
-            start_from=start_from,
-            on_step=_reporter(stage),
-            check_control=stage.check_control,
-            on_less_memory=lambda budget: _tell_of_less_memory(stage, budget),
-            val=val,
-        )
-    if stage.follows:
-        return trained
-    base = resolve_base(settings.base_model)
-    manifest = {
-        **facts,
-        "base_model": settings.base_model,
-        "base_path": base,
-        "start_from": None if earlier is None else {"round": earlier["round"], "adapter": earlier["adapter_sha256"]},
-        "adapter_sha256": sha256_of(unfinished / "adapter_model.safetensors"),
-        "render_sha256": render_digest(load_tokenizer(str(unfinished), settings)),
-        "training": trained.__dict__,
-        "settings": settings.model_dump(mode="json", exclude={"openai_api_key", "out_dir"}),
-    }
-    write_card(unfinished, manifest)
-    write_manifest(unfinished, manifest)
+    with _removed_unless_whole(unfinished, not stage.follows):
+        with stage.pausing_anywhere():
+            trained = train_adapter(
+                samples,
+                settings,
+                unfinished,
+                checkpoints,
+                start_from=start_from,
+                on_step=_reporter(stage),
+                check_control=stage.check_control,
+                on_less_memory=lambda budget: _tell_of_less_memory(stage, budget),
+                val=val,
+            )
+        if stage.follows:
+            return trained
+        base = resolve_base(settings.base_model)
+        manifest = {
+            **facts,
+            "base_model": settings.base_model,
+            "base_path": base,
+            "start_from": origin,
+            "adapter_sha256": sha256_of(unfinished / "adapter_model.safetensors"),
+            "render_sha256": render_digest(load_tokenizer(str(unfinished), settings)),
+            "training": trained.__dict__,
+            "settings": settings.model_dump(mode="json", exclude={"openai_api_key", "out_dir"}),
+        }
+        write_card(unfinished, manifest)
+        write_manifest(unfinished, manifest)
     shutil.rmtree(final, ignore_errors=True)
     unfinished.rename(final)
-    shutil.rmtree(checkpoints, ignore_errors=True)
     if trained.too_long:
         stage.say(f"{trained.too_long} samples are longer than SEQ_LEN = {settings.seq_len} and were left out")
         stage.progress("samples longer than SEQ_LEN left out", {"rejected_length": trained.too_long})
     return trained
+
+
+@contextmanager
+def _removed_unless_whole(folder: Path, ours: bool) -> Iterator[None]:
+    """Within, an adapter that could only be written in part gives its space back at once."""
+    try:
+        yield
+    except Exception:
+        if ours:
+            shutil.rmtree(folder, ignore_errors=True)
+        raise
 
 
 def _without_secrets(stage: Stage, samples: Sequence[Sample]) -> list[Sample]:

@@ -10,10 +10,11 @@ from pathlib import Path
 from autotrain.config import Settings, flag_of
 from autotrain.errors import AutotrainError, SettingsError
 from autotrain.run.control import Standing, current_run, look_at, objection
+from autotrain.run.folder import check_folder, check_links
 from autotrain.run.lock import ENDED, loop_pid
 from autotrain.run.paths import RUN_ID, OutPaths
 from autotrain.run.plan import plan_text
-from autotrain.run.start import check_links, read_order
+from autotrain.run.start import read_order
 from autotrain.sources import Source, resolve
 
 
@@ -56,8 +57,7 @@ def check_free(out: OutPaths) -> None:
     """Raise SettingsError if another loop works in OUT_DIR, or if something is in the way there."""
     if (pid := loop_pid(out)) is not None:
         raise SettingsError(f"a loop is already running in {out.root} (pid {pid}); stop it or set OUT_DIR")
-    if out.root.exists() and not out.root.is_dir():
-        raise SettingsError(f"OUT_DIR = {out.root} is no folder; move it or set another OUT_DIR")
+    check_folder(out)
     check_links(out)
 
 
