@@ -660,7 +660,8 @@ def test_the_plan_tells_the_time_by_an_earlier_run(out: OutPaths) -> None:
     assert "not known" in time_text(settings)
     training = {"steps": 10, "tokens": 8000, "seconds": 40.0}
     used = {"batch_size": 2, "grad_accum": 4}
-    write_manifest(adapter, {"base_model": EMBEDDED_MODEL, "training": training, "settings": used})
+    identity = {"base_model": EMBEDDED_MODEL, "adapter_sha256": "a", "render_sha256": "r"}
+    write_manifest(adapter, {**identity, "training": training, "settings": used})
     # 26 steps of 8 samples, 100 tokens each, at 200 tokens/s.
     assert time_text(settings) == "about 2 minutes of training a round, at 200 tokens/s as in an earlier run"
     assert "not known" in time_text(settings.model_copy(update={"base_model": "another/model"}))
