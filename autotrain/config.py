@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import re
 from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
@@ -18,6 +19,7 @@ from pydantic_settings import (
 )
 
 from autotrain.errors import SettingsError
+from autotrain.redact import glimpse, plain
 
 EMBEDDED_MODEL = "embedded:SmolLM2-135M-Instruct"
 BUILTIN_TEACHER = "builtin"
@@ -74,13 +76,19 @@ PRESETS: dict[str, dict[str, Any]] = {
 }
 
 
+# Of problems; a file that has more of them holds no settings.
+MOST_LISTED = 100
 # The memory of the cards that presets are named after, in GB; cpu and smoke need none.
 CARD_GB = {"2080ti": 11, "3060": 6, "3090": 24, "4090": 24}
 
 
+# Zeroes, and halves of surrogate pairs.
+_NO_TEXT = re.compile("[\0\ud800-\udfff]")
+
+
 def _whole_number(value: Any) -> Any:
     """Literals do not read numbers from text, and the environment only holds text."""
-    return int(value) if isinstance(value, str) and value.strip().isdecimal() else value
+    return int(value) if isinstance(value, str) and value.isascii() and value.strip().isdecimal() else value
 
 
 def _text(value: Any) -> Any:
@@ -218,8 +226,12 @@ class Settings(BaseSettings):
     @field_validator("*", mode="before")
     @classmethod
     def _no_truth_for_a_number(cls, value: Any, info: ValidationInfo) -> Any:
-        """YAML's `ROUNDS: true` would be read as 1."""
-        if isinstance(value, bool) and cls.model_fields[str(info.field_name)].annotation is not bool:
+        """YAML's `ROUNDS: true` would be read as 1. A text with zeroes in it was left by a power cut."""
+        kind = cls.model_fields[str(info.field_name)].annotation
+        # Folders may have names that are no text.
+        if isinstance(value, str) and (_NO_TEXT.search(value) if kind is str else "\0" in value):
+            raise ValueError("no text")
+        if isinstance(value, bool) and kind is not bool:
             raise ValueError("neither true nor false")
         return value
 
@@ -259,7 +271,7 @@ def load(path: Path) -> Settings:
         return Settings(**stored)
     except ValidationError as error:
         raise SettingsError(listed(explain(error, dict.fromkeys(stored, str(path))))) from None
-    except (OSError, ValueError, TypeError) as error:
+    except (OSError, ValueError, TypeError, RecursionError) as error:
         raise SettingsError(f"{path} cannot be read ({error}); start a new run") from None
 
 
@@ -343,16 +355,17 @@ def explain(error: ValidationError, origins: Mapping[str, str]) -> list[str]:
     for item in error.errors():
         name = str(item["loc"][0])
         if name not in Settings.model_fields:
-            problems.append(f"{name} ({origins.get(name)}): unknown setting")
+            problems.append(f"{plain(name, 60)} ({origins.get(name)}): unknown setting")
             continue
-        value = "(hidden)" if name == "openai_api_key" else repr(item["input"])
+        value = "(hidden)" if name == "openai_api_key" else glimpse(item["input"])
         problems.append(f"{name.upper()} = {value} ({origins.get(name, 'default')}): allowed is {allowed(name)}")
     return problems
 
 
 def listed(problems: Sequence[str]) -> str:
     count = f"{len(problems)} problems" if len(problems) > 1 else "1 problem"
-    return "\n".join([f"{count} with the settings; nothing was started", *(f"  {line}" for line in problems)])
+    shown = [*problems[:MOST_LISTED], *(["…"] if len(problems) > MOST_LISTED else [])]
+    return "\n".join([f"{count} with the settings; nothing was started", *(f"  {line}" for line in shown)])
 
 
 def shown(default: Any) -> str:

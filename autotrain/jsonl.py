@@ -12,6 +12,7 @@ from typing import Any
 
 from pydantic_core import from_json
 
+from autotrain.errors import AutotrainError
 from autotrain.files import replacing
 
 
@@ -25,6 +26,8 @@ class BadLine:
 
 # Longer ones are no sample, and would have to be held whole.
 MAX_LINE_BYTES = 32 << 20
+# As deep as pydantic's parser goes; what goes on from there, Python's own could read and few could write again.
+MAX_DEPTH = 200
 
 
 def read_jsonl(path: Path) -> Iterator[tuple[int, dict[str, Any] | BadLine]]:
@@ -100,7 +103,17 @@ def _parse_carefully(raw: bytes, number: int) -> dict[str, Any] | BadLine:
         return BadLine(number, f"not JSON: {error}")
     if not isinstance(value, dict):
         return BadLine(number, f"a JSON {type(value).__name__} where an object was expected")
-    return value
+    return BadLine(number, f"nested more than {MAX_DEPTH} deep") if _is_deep(value) else value
+
+
+def _is_deep(value: dict[str, Any]) -> bool:
+    level: list[Any] = [value]
+    for _ in range(MAX_DEPTH):
+        level = [part for one in level for part in (one.values() if isinstance(one, dict) else one)]
+        level = [part for part in level if isinstance(part, dict | list)]
+        if not level:
+            return False
+    return True
 
 
 def _finite(text: str) -> float:
@@ -116,10 +129,16 @@ _DECODER = json.JSONDecoder(parse_constant=_finite, parse_float=_finite)
 
 
 def read_objects(path: Path) -> Iterator[dict[str, Any]]:
-    """Yield the objects of a file of ours; a torn or foreign line is skipped."""
-    for _, value in read_jsonl(path):
-        if not isinstance(value, BadLine):
-            yield value
+    """Yield the objects of a file of ours; a torn or foreign line is skipped.
+
+    Raises AutotrainError if the file cannot be read.
+    """
+    try:
+        for _, value in read_jsonl(path):
+            if not isinstance(value, BadLine):
+                yield value
+    except OSError as error:
+        raise AutotrainError(f"{path} cannot be read: {error.strerror or error}") from None
 
 
 def write_jsonl(path: Path, objects: Iterable[dict[str, Any]]) -> int:

@@ -7,6 +7,7 @@ full rule set, this module stays cheap to import.
 import base64
 import os
 import re
+import reprlib
 from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
@@ -27,6 +28,20 @@ def redact(text: str, limit: int) -> str:
 def plain(text: str, limit: int) -> str:
     """`text` as one line of at most `limit` characters that a terminal shows and does not obey."""
     return _cut(_without_controls(text), limit)
+
+
+def glimpse(value: object) -> str:
+    """A value from a file or a variable as a message shows it: its `repr`, cut where it is long or deep."""
+    return plain(_GLIMPSE.repr(value), 200)
+
+
+class _Glimpse(reprlib.Repr):
+    def repr_int(self, x: int, level: int) -> str:
+        return repr(x) if abs(x) < 10**30 else f"a number of {x.bit_length()} bits"
+
+
+_GLIMPSE = _Glimpse()
+_GLIMPSE.maxlevel, _GLIMPSE.maxstring, _GLIMPSE.maxother = 2, 150, 150
 
 
 def plain_json(value: Any) -> Any:

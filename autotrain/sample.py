@@ -107,13 +107,13 @@ def read_samples(path: Path) -> Iterator[tuple[int, Sample | BadLine]]:
     """Yield (line number, Sample or why there is none) for each line of a JSONL file.
 
     Reads our own format, Alpaca (instruction, input, output) and chat (`messages`, of which the
-    last user turn before the last assistant turn is taken).
+    last user turn before the last assistant turn is taken). Raises AutotrainError if the file cannot be read.
     """
-    for number, value in read_jsonl(path):
-        if isinstance(value, BadLine):
-            yield number, value
-        else:
-            yield number, parse_sample(value, number)
+    try:
+        for number, value in read_jsonl(path):
+            yield number, value if isinstance(value, BadLine) else parse_sample(value, number)
+    except OSError as error:
+        raise AutotrainError(f"{path} cannot be read: {error.strerror or error}") from None
 
 
 def load_samples(path: Path) -> list[Sample]:

@@ -2,7 +2,9 @@
 
 import argparse
 import difflib
+import io
 import os
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,11 +13,19 @@ from typing import TYPE_CHECKING, Any
 from pydantic import ValidationError
 from pydantic_settings import DotEnvSettingsSource, EnvSettingsSource
 
-from autotrain.config import CARD_GB, PRESETS, Settings, explain, flag_of, listed, public_fields, shown
+from autotrain.config import CARD_GB, MOST_LISTED, PRESETS, Settings, explain, flag_of, listed, public_fields, shown
 from autotrain.errors import SettingsError
+from autotrain.redact import glimpse, plain
+from autotrain.yaml_file import read_yaml
 
 if TYPE_CHECKING:
     from autotrain.monitor.hardware import Gpu
+
+# All settings with a comment on each are a third of it.
+MOST_KIB = 32
+# A setting is a plain value; what is none is shown up to here.
+YAML_DEPTH = 3
+MOST = 10**18
 
 
 @dataclass(frozen=True)
@@ -70,39 +80,56 @@ def from_environment() -> Source:
 
 
 def from_dotenv(path: Path) -> Source:
+    """The settings in a .env, among variables of other programs."""
     try:
+        problems = _broken_lines(path) if path.is_file() else []
         found = DotEnvSettingsSource(Settings, env_file=path, env_file_encoding="utf-8-sig", env_ignore_empty=True)()
-    except (OSError, UnicodeDecodeError) as error:
+    except (OSError, ValueError) as error:
         return Source(str(path), {}, (f"{path}: cannot be read: {error}",))
-    return Source(str(path), {name: value for name, value in found.items() if name in Settings.model_fields})
+    values = {name: value for name, value in found.items() if name in Settings.model_fields}
+    return Source(str(path), values, tuple(problems))
+
+
+def _broken_lines(path: Path) -> list[str]:
+    """What in a .env is no NAME=value and names a setting; the library passes over it. ValueError if it is too long."""
+    from dotenv.parser import parse_stream
+
+    if path.stat().st_size > 1024 * MOST_KIB:
+        raise ValueError(f"it is longer than {MOST_KIB} KiB")
+    return [
+        f"{path} line {line.original.line}: not of the form NAME=value"
+        for line in parse_stream(io.StringIO(path.read_text(encoding="utf-8-sig")))
+        if line.error and not Settings.model_fields.keys().isdisjoint(re.findall(r"\w+", line.original.string.lower()))
+    ]
 
 
 def from_yaml(path: Path) -> Source:
-    """Read a YAML 1.2 file, in which 2e-4 is a number and `no` is text. Keys in either case."""
-    from ruamel.yaml import YAML
-    from ruamel.yaml.error import YAMLError
-
+    """The settings in a YAML file. Keys in either case."""
     try:
-        content = YAML(typ="safe", pure=True).load(path.read_text(encoding="utf-8"))
+        content = read_yaml(path, MOST_KIB, YAML_DEPTH)
     except (FileNotFoundError, NotADirectoryError):
         return Source(str(path), {})
-    except (YAMLError, ValueError, RecursionError, OSError) as error:
-        return Source(str(path), {}, (f"{path}: cannot be read as YAML: {' '.join(str(error).split())}",))
+    except (ValueError, OSError) as error:
+        return Source(str(path), {}, (f"{path}: cannot be read as YAML: {plain(str(error), 500)}",))
     if content is None:
         return Source(str(path), {})
     if not isinstance(content, dict):
         return Source(str(path), {}, (f"{path}: settings are lines of the form NAME: value",))
     values: dict[str, Any] = {}
-    problems = []
+    problems: list[str] = []
+    known = [name.upper() for name in public_fields()]
     for key, value in content.items():
-        name = str(key).lower()
+        name = key.lower() if isinstance(key, str) else ""
+        where = f"{plain(key, 60) if name else glimpse(key)} ({path})"
         if name == "openai_api_key":
-            problems.append(f"{key} ({path}): keys do not belong in a settings file; use the environment or .env")
+            problems.append(f"{where}: keys do not belong in a settings file; use the environment or .env")
         elif name not in Settings.model_fields:
-            names = [known.upper() for known in public_fields()]
-            problems.append(f"{key} ({path}): unknown setting{_suggestion(str(key).upper(), names)}")
+            hint = _suggestion(name.upper(), known) if len(problems) < MOST_LISTED else ""
+            problems.append(f"{where}: unknown setting{hint}")
         elif name in values:
-            problems.append(f"{key} ({path}): given twice, in capitals and in small letters")
+            problems.append(f"{where}: given twice, in capitals and in small letters")
+        elif isinstance(value, int) and abs(value) >= MOST:
+            problems.append(f"{where}: {glimpse(value)} is beyond all measure")
         else:
             values[name] = value
     return Source(str(path), values, tuple(problems))

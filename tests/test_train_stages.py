@@ -7,6 +7,7 @@ import io
 import json
 import pickle
 import runpy
+import shutil
 import subprocess
 import sys
 import time
@@ -20,6 +21,8 @@ import pytest
 from test_stages import make_run
 from tiny_model import CHATML, build_model, build_tokenizer
 
+from autotrain.config import Settings
+from autotrain.errors import Refused
 from autotrain.generate.builtin import builtin_samples, only
 from autotrain.jsonl import write_jsonl
 from autotrain.run.control import write_request
@@ -27,6 +30,7 @@ from autotrain.run.events import sum_deltas
 from autotrain.run.paths import RunPaths
 from autotrain.run.rounds import finish, round_end, round_start
 from autotrain.run.state import load_state
+from autotrain.train.models import load_base, load_tokenizer, sha256_of
 
 ROOT = Path(__file__).parent.parent
 SMALL = ["--device", "cpu", "--seq-len", "1024", "--lora-r", "4", "--lr", "0.01", "--train-steps", "4"]
@@ -154,17 +158,48 @@ def test_an_adapter_of_pickles_or_with_other_weights_is_refused(
     copy.mkdir()
     for path in adapter.iterdir():
         (copy / path.name).write_bytes(path.read_bytes())
+    (copy / "adapter_config.json").write_bytes(bytes(300))
+    done = script("05_eval.py", *words, "--adapter", copy)
+    assert done.returncode == 4
+    assert f"the adapter {copy} cannot be loaded" in done.stderr
     weights = copy / "adapter_model.safetensors"
     weights.write_bytes(weights.read_bytes()[:-1] + b"x")
     assert "it is damaged, or of another training" in script("05_eval.py", *words, "--adapter", copy).stderr
     # What is in it would be done, if it were unpickled.
-    weights.rename(copy / "adapter_model.bin")
+    weights.unlink()
     marked = tmp_path / "mark"
-    (copy / "adapter_model.bin").write_bytes(pickle.dumps(Mark(str(marked))))
+    for name in ("adapter_model.bin", "adapter_model.pt", "pytorch_model.bin"):
+        (copy / name).write_bytes(pickle.dumps(Mark(str(marked))))
     done = script("05_eval.py", *words, "--adapter", copy)
     assert done.returncode == 1
     assert "weights of other kinds are never read" in done.stderr
+    # Nor is it under the name of weights, though the manifest says that it belongs there.
+    weights.write_bytes(pickle.dumps(Mark(str(marked))))
+    manifest = json.loads((copy / "manifest.json").read_text())
+    (copy / "manifest.json").write_text(json.dumps({**manifest, "adapter_sha256": sha256_of(weights)}))
+    done = script("05_eval.py", *words, "--adapter", copy)
+    assert done.returncode == 1
+    assert "is no safetensors file" in done.stderr
     assert not marked.exists()
+
+
+def test_a_damaged_base_model_is_told_and_nothing_of_it_is_unpickled(base: Path, tmp_path: Path) -> None:
+    copy, marked = tmp_path / "copy", tmp_path / "mark"
+    settings = Settings(base_model=str(copy), device="cpu")
+    for damage in ("weights", "pickle", "config", "tokenizer"):
+        shutil.copytree(base, copy)
+        weights = copy / "model.safetensors"
+        if damage == "weights":
+            weights.write_bytes(weights.read_bytes()[:-100])
+        elif damage == "pickle":
+            weights.unlink()
+            (copy / "pytorch_model.bin").write_bytes(pickle.dumps(Mark(str(marked))))
+        else:
+            (copy / f"{damage}.json").write_text("[]")
+        with pytest.raises(Refused, match=f"{copy} cannot be loaded: .*check the name"):
+            load_tokenizer(str(copy), settings) if damage == "tokenizer" else load_base(str(copy), settings, "cpu", 16)
+        assert not marked.exists()
+        shutil.rmtree(copy)
 
 
 class Mark:

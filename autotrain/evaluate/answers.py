@@ -2,14 +2,15 @@
 
 import hashlib
 import time
-from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass, fields, replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from autotrain.evaluate.decoding import Decoded, Ending, Request
 from autotrain.files import append_whole
 from autotrain.jsonl import read_objects, to_line
+from autotrain.run.state import MOST
 from autotrain.sample import Sample
 from autotrain.train.render import render
 
@@ -100,15 +101,31 @@ def answer_to(question: Question, decoded: Decoded, model: str, decoding: str) -
 
 
 def read_answers(paths: Iterable[Path]) -> dict[Key, Answer]:
-    """The answers that were given already."""
-    names = [field.name for field in fields(Answer)]
-    found = {}
-    for path in paths:
-        if path.exists():
-            for value in read_objects(path):
-                answer = Answer(**{name: value[name] for name in names if name in value})
-                found[answer.key] = answer
-    return found
+    """The answers that were given already; a torn or foreign line is skipped, so that its question is asked again."""
+    answers = (read_answer(value) for path in paths if path.exists() for value in read_objects(path))
+    return {answer.key: answer for answer in answers if answer is not None}
+
+
+# What an answer's fields hold; a whole number is a loss too.
+_KINDS: dict[str, tuple[type, ...]] = {
+    **dict.fromkeys(("model", "item", "decoding", "text", "question"), (str,)),
+    **dict.fromkeys(("tokens", "reference_tokens", "draw"), (int,)),
+    "truncated": (bool,),
+    "loss": (float, int, type(None)),
+}
+
+
+def read_answer(value: Mapping[str, Any]) -> Answer | None:
+    """The answer in an object, None if it is none."""
+    known = {name: value[name] for name in _KINDS if name in value}
+    if any(type(one) not in _KINDS[name] for name, one in known.items()):
+        return None
+    if any(not 0 <= number < MOST for number in known.values() if isinstance(number, int | float)):
+        return None
+    try:
+        return Answer(**known)
+    except TypeError:
+        return None
 
 
 def append_answers(path: Path, answers: Sequence[Answer]) -> None:

@@ -144,6 +144,19 @@ def _read(value: Mapping[str, Any]) -> Comparison:
     return Comparison(**{name: item for name, item in value.items() if name in names})
 
 
+def can_be_followed(report: Mapping[str, Any]) -> bool:
+    """Whether all of an earlier round's comparisons, on benchmarks too, can be corrected together with this round's."""
+    try:
+        parts = [report["comparisons"], *(one["comparisons"] for one in report.get("benchmarks", {}).values())]
+        found = [_read(one) for part in parts for one in part.values()]
+    except (KeyError, TypeError, AttributeError):
+        return False
+    counts = [count for one in found for count in (one.wins, one.losses, one.ties)]
+    return all(type(count) is int for count in counts) and all(
+        type(one.p) in (int, float) and 0 <= one.p <= 1 for one in found
+    )
+
+
 def _decide(settings: Settings, figures: Mapping[str, ModelFigures], comparisons: Mapping[str, Comparison]) -> Decision:
     best = figures["best"].total if "best" in figures else None
     decision = decide(figures["base"].total, best, figures["new"].total)

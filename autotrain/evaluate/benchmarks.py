@@ -13,6 +13,7 @@ from autotrain.errors import AutotrainError, SettingsError
 from autotrain.evaluate.answers import Question, ask
 from autotrain.evaluate.decoding import Request
 from autotrain.jsonl import BadLine, read_jsonl
+from autotrain.redact import plain
 from autotrain.sample import Sample, fenced_code, in_fence
 from autotrain.train.render import PLAIN_TEMPLATE, render_prompt
 from autotrain.validate.problems import human_eval_file
@@ -75,7 +76,7 @@ def benchmark_files(settings: Settings) -> list[Path]:
 
 def _named(word: str) -> tuple[str, int | None]:
     name, _, count = word.partition(":")
-    if name == HUMAN_EVAL and (not count or (count.isdecimal() and int(count) > 0)) and (count or name == word):
+    if name == HUMAN_EVAL and (not count or re.fullmatch("0*[1-9][0-9]{0,8}", count)) and (count or name == word):
         return name, int(count) if count else None
     if Path(word).is_file():
         return word, None
@@ -85,14 +86,18 @@ def _named(word: str) -> tuple[str, int | None]:
 def read_items(path: Path, bench: str) -> list[Item]:
     """The problems of a file in HumanEval's or MBPP's format, packed or not. Raises AutotrainError at a bad line."""
     items = []
-    for number, value in read_jsonl(path):
-        item = value if isinstance(value, BadLine) else _item(value, bench, number)
-        if isinstance(item, BadLine):
-            raise AutotrainError(
-                f"{path} line {number}: {item.reason}; a problem has the fields task_id, prompt, canonical_solution, "
-                "test, entry_point (HumanEval's) or task_id, text or prompt, code, test_list (MBPP's)"
-            )
-        items.append(item)
+    try:
+        for number, value in read_jsonl(path):
+            item = value if isinstance(value, BadLine) else _item(value, bench, number)
+            if isinstance(item, BadLine):
+                raise AutotrainError(
+                    f"{path} line {number}: {item.reason}; a problem has the fields task_id, prompt, "
+                    "canonical_solution, test, entry_point (HumanEval's) or task_id, text or prompt, code, test_list "
+                    "(MBPP's)"
+                )
+            items.append(item)
+    except OSError as error:
+        raise AutotrainError(f"{path}: {error}; a benchmark is a file of JSON lines") from None
     if not items:
         raise AutotrainError(f"{path} holds no problem; a benchmark is a file of JSON lines, one problem each")
     return items
@@ -106,14 +111,15 @@ def _item(value: dict[str, Any], bench: str, number: int) -> Item | BadLine:
             return _of_human_eval(value, name)
         if "code" in value and isinstance(value.get("test_list"), list):
             return _of_mbpp(value, name)
-    except (KeyError, TypeError, SyntaxError) as error:
-        return BadLine(number, f"{type(error).__name__}: {error}")
+    # Python's parser has three more ways to refuse a text.
+    except (KeyError, TypeError, SyntaxError, ValueError, RecursionError, MemoryError) as error:
+        return BadLine(number, plain(f"{type(error).__name__}: {error}", 300))
     return BadLine(number, "neither canonical_solution nor code and test_list")
 
 
 def _of_human_eval(value: dict[str, Any], name: str) -> Item:
-    prompt, solution, entry_point = (str(value[key]) for key in ("prompt", "canonical_solution", "entry_point"))
-    test = str(value["test"]) if "test" in value else "\n".join(map(str, value["test_list"]))
+    prompt, solution, entry_point = (_text(value, key) for key in ("prompt", "canonical_solution", "entry_point"))
+    test = _text(value, "test") if "test" in value else "\n".join(_texts(value, "test_list"))
     calls = re.search(r"^check\(", test, re.MULTILINE)
     tests = test if calls or "def check" not in test else f"{test}\n\ncheck({entry_point})\n"
     sample = _sample(
@@ -125,14 +131,26 @@ def _of_human_eval(value: dict[str, Any], name: str) -> Item:
 
 
 def _of_mbpp(value: dict[str, Any], name: str) -> Item:
-    text = str(value.get("text") or value["prompt"])
-    asserts = "\n".join(map(str, value["test_list"]))
-    imports = value.get("test_imports") or []
-    setup = "\n".join([*map(str, imports), str(value.get("test_setup_code") or "")]).strip()
+    text = _text(value, "text" if value.get("text") else "prompt")
+    asserts = "\n".join(_texts(value, "test_list"))
+    imports = _texts(value, "test_imports") if value.get("test_imports") else []
+    setup = "\n".join([*imports, _text(value, "test_setup_code") if value.get("test_setup_code") else ""]).strip()
     tests = f"{setup}\n\n{asserts}" if setup else asserts
     instruction = f"{text.strip()}\n\nYour code should pass these tests:\n\n{asserts}"
-    sample = _sample(name, instruction, "", str(value["code"]), tests, None)
+    sample = _sample(name, instruction, "", _text(value, "code"), tests, None)
     return Item(sample, f'"""\n{text.strip()}\n{asserts}\n"""\n')
+
+
+def _text(value: dict[str, Any], key: str) -> str:
+    if not isinstance(value[key], str):
+        raise TypeError(f"{key} is no text")
+    return str(value[key])
+
+
+def _texts(value: dict[str, Any], key: str) -> list[str]:
+    if not isinstance(value[key], list) or not all(isinstance(one, str) for one in value[key]):
+        raise TypeError(f"{key} is no list of texts")
+    return list(value[key])
 
 
 def _sample(name: str, instruction: str, given: str, solution: str, tests: str, entry_point: str | None) -> Sample:

@@ -9,7 +9,7 @@ from autotrain.config import Settings, is_address
 from autotrain.errors import AutotrainError, SettingsError
 from autotrain.evaluate.decoding import Decoded, Request, decode
 from autotrain.train.card import check_weights, read_manifest
-from autotrain.train.models import base_version, load_base, pick_device
+from autotrain.train.models import base_version, load_base, pick_device, with_adapter
 from autotrain.train.render import stop_ids
 
 if TYPE_CHECKING:
@@ -88,13 +88,11 @@ def load_for_answers(base: str, adapter: Path | None, settings: Settings) -> Any
     On a CPU the weights are float32 and the adapter is merged into them, which is how it runs
     fastest; on a GPU the base is quantized as in training, to fit where the training fitted.
     """
-    from peft import PeftModel
-
     device = pick_device(settings)
     bits = 16 if device == "cpu" else settings.quantization_bits
     model: Any = load_base(base, settings, device, bits)
     if adapter is not None:
-        model = PeftModel.from_pretrained(model, str(adapter))
+        model = with_adapter(model, adapter)
         if bits == 16:
             model = model.merge_and_unload()
     return model.eval()

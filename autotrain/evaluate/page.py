@@ -11,15 +11,15 @@ from typing import Any
 from xml.etree import ElementTree
 
 from autotrain.errors import AutotrainError
-from autotrain.evaluate.answers import Answer
+from autotrain.evaluate.answers import read_answer
 from autotrain.evaluate.metrics import Graded, failure
 from autotrain.evaluate.report import AGAINST_BASE, PARTS, RATES, TITLES, show_interval
 from autotrain.evaluate.statistics import SMALL
 from autotrain.gate.verdict import Verdict
 from autotrain.jsonl import BadLine, read_jsonl
-from autotrain.monitor.follow import is_event
 from autotrain.monitor.records import Run, funnel, read_report
 from autotrain.redact import plain
+from autotrain.run.events import is_event
 from autotrain.run.paths import RunPaths
 from autotrain.run.state import DECIMALS, load_state
 from autotrain.sample import Sample, parse_sample
@@ -240,8 +240,10 @@ def _read_failures(
         if value.get("draw") or value.get("model") not in (base, new) or str(value.get("item")) not in samples:
             continue
         try:
-            verdict = Verdict(**_known(Verdict, value["verdict"]))
-            graded = Graded(samples[value["item"]], Answer(**_known(Answer, value)), verdict)
+            verdict = Verdict(**_known(value["verdict"]))
+            if (answer := read_answer(value)) is None:
+                raise TypeError("no answer")
+            graded = Graded(samples[answer.item], answer, verdict)
             kind = failure(graded)
         except (LookupError, TypeError, AttributeError):
             problems.append(f"{paths.answers(number).name}: lines that are no answers are left out")
@@ -253,8 +255,8 @@ def _read_failures(
     return _chosen(failed, solved)
 
 
-def _known(kind: type[Answer] | type[Verdict], value: Mapping[str, Any]) -> dict[str, Any]:
-    return {field.name: value[field.name] for field in fields(kind) if field.name in value}
+def _known(verdict: Mapping[str, Any]) -> dict[str, Any]:
+    return {field.name: verdict[field.name] for field in fields(Verdict) if field.name in verdict}
 
 
 def _chosen(failed: Sequence[tuple[str, Graded]], solved: Collection[str]) -> list[tuple[Graded, bool]]:

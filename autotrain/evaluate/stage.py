@@ -3,15 +3,15 @@
 import argparse
 import json
 from collections.abc import Mapping, Sequence
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from autotrain.errors import Refused
+from autotrain.errors import AutotrainError, Refused
 from autotrain.evaluate.answers import question_of
-from autotrain.evaluate.assembly import History, Outcomes, make_report
+from autotrain.evaluate.assembly import History, Outcomes, can_be_followed, make_report
 from autotrain.evaluate.benchmarks import answer_as_run, question_for, read_benchmarks, style_for
 from autotrain.evaluate.engines import adapter_as_model, base_as_model, engine_for
 from autotrain.evaluate.exam import Asked, answer_all, grade
@@ -21,6 +21,7 @@ from autotrain.files import replace_link, replace_text
 from autotrain.gate.jail import Jail, limits_of
 from autotrain.generate.topics import read_focus
 from autotrain.jsonl import write_jsonl
+from autotrain.monitor.follow import is_report
 from autotrain.run.paths import RunPaths
 from autotrain.run.stage import Done, Stage, required
 from autotrain.run.state import Best
@@ -33,7 +34,7 @@ def in_round(stage: Stage, paths: RunPaths) -> Done:
     """Evaluate the round's adapter, move best_adapter if it earned it, and say what the next round is to practise."""
     assert stage.journal is not None
     number, settings = stage.round_number, stage.settings
-    earlier = [json.loads(paths.report(before).read_text(encoding="utf-8")) for before in range(1, number)]
+    earlier = [_earlier_report(paths.report(before), before) for before in range(1, number)]
     best = max((report["round"] for report in earlier if report["decision"]["promoted"]), default=None)
     adapters = {"new": paths.adapter(number)} | ({} if best is None else {"best": paths.adapter(best)})
     focus = read_focus(paths.focus(number)) if settings.focus else None
@@ -66,6 +67,18 @@ def on_files(stage: Stage, options: argparse.Namespace) -> Done:
     write_jsonl(log, answers)
     _write_report(report, output, output.with_suffix(".md"))
     return Done(f"{output}: {_headline(asdict(report))}")
+
+
+def _earlier_report(path: Path, number: int) -> dict[str, Any]:
+    """The report of an earlier round. Raises AutotrainError unless all is there that this round is held against."""
+    with suppress(OSError, ValueError, RecursionError):
+        report = json.loads(path.read_bytes())
+        if isinstance(report, dict) and is_report(report) and report["round"] == number and can_be_followed(report):
+            return report
+    raise AutotrainError(
+        f"{path} is missing or damaged, and this round is held against what it says; put it back from a backup, or let "
+        "--resume with --redo make it again"
+    )
 
 
 def _write_report(report: Report, path: Path, text: Path) -> None:

@@ -10,16 +10,16 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from autotrain.config import SELF_TEACHER, Settings
-from autotrain.errors import SettingsError
+from autotrain.errors import AutotrainError, SettingsError
 from autotrain.evaluate.answers import Answer, drawn, question_of
 from autotrain.evaluate.engines import adapter_as_model, base_as_model, engine_for
 from autotrain.evaluate.exam import answer_all
 from autotrain.gate.jail import Jail, limits_of
 from autotrain.gate.verify import verify_samples
-from autotrain.jsonl import read_objects, write_jsonl
+from autotrain.jsonl import BadLine, write_jsonl
 from autotrain.run.paths import RunPaths
 from autotrain.run.stage import Stage
-from autotrain.sample import EXECUTED_TYPES, Sample, fenced_code, load_samples
+from autotrain.sample import EXECUTED_TYPES, Sample, fenced_code, load_samples, read_samples
 from autotrain.train.models import load_tokenizer, quiet_libraries, resolve_base
 from autotrain.train.render import render_digest
 
@@ -130,6 +130,10 @@ def learn_from_own(train: Sequence[Sample], own: Path, alone: bool) -> list[Samp
     Tasks that are held out are not among `train`, so that no answer to one is learned.
     """
     tasks = {sample.id for sample in train}
-    found = [Sample.model_validate(value) for value in read_objects(own)]
-    right = [one for one in found if (one.metadata.model_extra or {})["task"] in tasks]
+    right = []
+    for number, sample in read_samples(own):
+        task = None if isinstance(sample, BadLine) else (sample.metadata.model_extra or {}).get("task")
+        if isinstance(sample, BadLine) or not isinstance(task, str):
+            raise AutotrainError(f"{own} line {number} is no answer of the student; restore it from a backup")
+        right += [sample] if task in tasks else []
     return right if alone else [*train, *right]

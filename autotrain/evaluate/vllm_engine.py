@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from autotrain.config import Settings
-from autotrain.errors import Refused
+from autotrain.errors import AutotrainError, Refused
 from autotrain.evaluate.decoding import AFTER_A_FUNCTION, Decoded, Request, is_complete, text_of
 from autotrain.train.render import stop_ids
 
@@ -136,8 +136,12 @@ class Received:
 
 
 def rank_of(adapter: Path) -> int:
-    """The rank of an adapter's matrices."""
-    return int(json.loads((adapter / "adapter_config.json").read_text(encoding="utf-8"))["r"])
+    """The rank of an adapter's matrices. Raises AutotrainError if its files do not tell."""
+    path = adapter / "adapter_config.json"
+    try:
+        return int(json.loads(path.read_text(encoding="utf-8"))["r"])
+    except (OSError, ValueError, LookupError, TypeError, OverflowError, RecursionError) as error:
+        raise AutotrainError(f"{path} does not tell the adapter's rank ({error}); train it again") from None
 
 
 def accepted_rank(rank: int) -> int:

@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from autotrain.config import OFFLINE_TEACHERS, Settings, split_list
-from autotrain.jsonl import read_objects
+from autotrain.jsonl import BadLine, read_objects
 from autotrain.redact import plain
+from autotrain.sample import parse_sample
 
 MOST_CONCEPTS = 25
 SIZES = ((1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"), (1_000_000, "100K<n<1M"))
@@ -31,21 +32,24 @@ class Contents:
 
 
 def read_contents(files: Mapping[int, Path]) -> Contents:
-    """Count what the tested files of the rounds hold."""
+    """Count what the tested files of the rounds hold; a torn or foreign line is none of it."""
     contents = Contents()
     for round_number, path in files.items():
-        for sample in read_objects(path):
-            metadata = sample["metadata"]
-            gate = metadata.get("gate", {})
+        for sample in (parse_sample(value, 0) for value in read_objects(path)):
+            if isinstance(sample, BadLine):
+                continue
+            metadata = sample.metadata
+            gate = (metadata.model_extra or {}).get("gate")
+            gate = gate if isinstance(gate, dict) else {}
             contents.rounds[round_number] += 1
-            contents.kinds[metadata.get("task_type") or "not named"] += 1
-            contents.concepts.update(metadata.get("concepts", []))
-            contents.difficulties[metadata.get("difficulty") or "not named"] += 1
-            contents.teachers[metadata.get("teacher_model") or "not named"] += 1
+            contents.kinds[metadata.task_type or "not named"] += 1
+            contents.concepts.update(metadata.concepts)
+            contents.difficulties[metadata.difficulty or "not named"] += 1
+            contents.teachers[metadata.teacher_model or "not named"] += 1
             contents.passed += gate.get("passed") is True
             contents.inside += gate.get("trust") == "inside"
-            contents.tiers.update([gate["tier"]] if gate.get("tier") else [])
-            contents.strengths += [gate["strength"]] if "strength" in gate else []
+            contents.tiers.update([str(gate["tier"])] if gate.get("tier") else [])
+            contents.strengths += [gate["strength"]] if type(gate.get("strength")) in (int, float) else []
     return contents
 
 

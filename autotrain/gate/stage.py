@@ -5,12 +5,12 @@ import json
 from collections import Counter, deque
 from collections.abc import Generator, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from autotrain.errors import Refused
+from autotrain.errors import AutotrainError, Refused
 from autotrain.evaluate.student import share_of_own, write_own_answers
 from autotrain.files import replace_text
 from autotrain.gate.card import dataset_card, read_contents
@@ -62,11 +62,19 @@ def _card(stage: Stage, paths: RunPaths) -> str:
     rounds = range(1, stage.round_number + 1)
     overlaps: Counter[str] = Counter()
     for report in filter(Path.exists, map(paths.validation_report, rounds)):
-        overlaps.update(json.loads(report.read_text(encoding="utf-8"))["contaminated_by"])
+        overlaps.update(_contaminated_by(report))
     counters = stage.journal.state.counters if stage.journal is not None else {}
     dropped = [(words, int(counters[name])) for name, words in DROPPED if counters.get(name)]
     contents = read_contents({number: paths.tested(number) for number in rounds})
     return dataset_card(contents, stage.settings, dropped, overlaps)
+
+
+def _contaminated_by(report: Path) -> dict[str, int]:
+    with suppress(OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError):
+        counts = json.loads(report.read_text(encoding="utf-8"))["contaminated_by"]
+        if all(type(count) is int for count in counts.values()):
+            return dict(counts)
+    raise AutotrainError(f"{report} is damaged; delete it to go on without what it counted")
 
 
 def on_files(stage: Stage, options: argparse.Namespace) -> Done:

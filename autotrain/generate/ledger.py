@@ -12,9 +12,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from autotrain.files import append_whole, write_surely
 from autotrain.generate.plan import Request
@@ -37,6 +37,11 @@ class Amount:
         return Amount(self.tokens - other.tokens, self.usd - other.usd)
 
 
+# What counts against a bound is never less than nothing, nor beyond all measure.
+Tokens = Annotated[int, Field(ge=0, lt=10**12)]
+Dollars = Annotated[float, Field(ge=0, lt=10**12)]
+
+
 class _Line(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore", strict=True)
 
@@ -47,8 +52,8 @@ class Sent(_Line):
     sent: str
     attempt: int
     at: str
-    worst_tokens: int
-    worst_usd: float | None = None
+    worst_tokens: Tokens
+    worst_usd: Dollars | None = None
 
 
 class Failed(_Line):
@@ -69,10 +74,10 @@ class Reply(_Line):
     finish_reason: str | None = None
     refusal: bool = False
     model: str
-    input_tokens: int | None = None
-    cached_tokens: int | None = None
-    output_tokens: int | None = None
-    cost_usd: float | None = None
+    input_tokens: Tokens | None = None
+    cached_tokens: Tokens | None = None
+    output_tokens: Tokens | None = None
+    cost_usd: Dollars | None = None
     created_at: str
 
     @field_validator("text")
@@ -86,8 +91,8 @@ class Manner(_Line):
     """How a server is asked: its response format (an index), and its name for the most tokens of a reply."""
 
     server: str
-    form: int
-    limit: str
+    form: int = Field(ge=0, le=2)
+    limit: Literal["max_tokens", "max_completion_tokens"]
 
 
 Line = Sent | Failed | Reply | Manner

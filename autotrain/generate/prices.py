@@ -2,19 +2,31 @@
 
 from collections.abc import Sequence
 from datetime import date
-from importlib.resources import files
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter, ValidationError
 
 from autotrain.config import OFFLINE_TEACHERS, Settings, split_list
 from autotrain.errors import SettingsError
+from autotrain.redact import plain
+from autotrain.yaml_file import read_yaml
 
 OPENAI_URL = "https://api.openai.com/v1"
 
-Dollars = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+# A server's list, its models, the prices of each; thousands of them.
+YAML_KIB, YAML_DEPTH = 512, 4
+
+
+def _no_truth(value: Any) -> Any:
+    """YAML's `input: true` would be read as a dollar."""
+    if isinstance(value, bool):
+        raise ValueError("a price is a number")
+    return value
+
+
+Dollars = Annotated[float, BeforeValidator(_no_truth), Field(ge=0, le=1_000_000)]
 
 
 class Price(BaseModel):
@@ -52,22 +64,20 @@ def find_price(model: str, url: str, lists: Sequence[PriceList]) -> Price | None
 
 def load_prices(extra: Path | None = None) -> list[PriceList]:
     """The prices of the file `extra`, then ours. Raises SettingsError naming what is wrong with the file."""
-    ours = _read(files("autotrain.generate").joinpath("prices.yaml").read_text(encoding="utf-8"))
+    ours = _read(Path(__file__).with_name("prices.yaml"))
     if extra is None:
         return ours
-    from ruamel.yaml.error import YAMLError
-
     try:
-        return _read(extra.read_text(encoding="utf-8")) + ours
-    except (OSError, UnicodeDecodeError, YAMLError) as error:
-        raise SettingsError(f"TEACHER_PRICES = {extra}: cannot be read: {' '.join(str(error).split())}") from None
+        return _read(extra) + ours
     except ValidationError as error:
         first = error.errors()[0]
-        place = ".".join(str(part) for part in first["loc"])
+        place = plain(".".join(str(part) for part in first["loc"]), 200)
         raise SettingsError(
             f"TEACHER_PRICES = {extra}: {place or 'the file'}: {first['msg']}; it is a list of servers with "
             "server, as_of and models, as in autotrain/generate/prices.yaml"
         ) from None
+    except (OSError, ValueError) as error:
+        raise SettingsError(f"TEACHER_PRICES = {extra}: cannot be read: {plain(str(error), 500)}") from None
 
 
 def prices_for(settings: Settings) -> list[PriceList]:
@@ -93,7 +103,5 @@ def server_of(url: str) -> str:
     return urlsplit(url).netloc.rpartition("@")[2].lower()
 
 
-def _read(text: str) -> list[PriceList]:
-    from ruamel.yaml import YAML
-
-    return TypeAdapter(list[PriceList]).validate_python(YAML(typ="safe", pure=True).load(text) or [])
+def _read(path: Path) -> list[PriceList]:
+    return TypeAdapter(list[PriceList]).validate_python(read_yaml(path, YAML_KIB, YAML_DEPTH) or [])

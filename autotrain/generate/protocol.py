@@ -9,9 +9,9 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from openai import APIStatusError
-from pydantic import BaseModel, Field, ValidationError
+from pydantic import BaseModel, ValidationError
 
-from autotrain.generate.ledger import Manner, Reply
+from autotrain.generate.ledger import Manner, Reply, Tokens
 from autotrain.generate.plan import Request
 from autotrain.generate.prices import Price
 from autotrain.generate.prompts import REPLY_SCHEMA
@@ -54,12 +54,12 @@ class _Completion(BaseModel):
 
 
 class _Details(BaseModel):
-    cached_tokens: int | None = Field(default=None, ge=0)
+    cached_tokens: Tokens | None = None
 
 
 class _Usage(BaseModel):
-    prompt_tokens: int | None = Field(default=None, ge=0)
-    completion_tokens: int | None = Field(default=None, ge=0)
+    prompt_tokens: Tokens | None = None
+    completion_tokens: Tokens | None = None
     prompt_tokens_details: _Details | None = None
 
 

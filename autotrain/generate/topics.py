@@ -2,7 +2,6 @@
 
 import difflib
 import json
-import math
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,7 +9,11 @@ from typing import cast, get_args
 
 from autotrain.config import OFFLINE_TEACHERS, Settings, split_list
 from autotrain.errors import AutotrainError, SettingsError
+from autotrain.redact import glimpse
 from autotrain.sample import TaskType
+
+# Evaluation asks for three times as much at most.
+MOST_WEIGHT = 1000
 
 
 @dataclass(frozen=True)
@@ -34,13 +37,16 @@ def read_focus(path: Path) -> dict[str, float]:
         value = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         return {}
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise AutotrainError(f"{path} cannot be read ({error}); delete it to go on without a focus") from None
     if not isinstance(value, dict):
         raise AutotrainError(f"{path} holds no JSON object of weights; delete it to go on without a focus")
     for name, weight in value.items():
-        if isinstance(weight, bool) or not isinstance(weight, int | float) or not 0 <= weight < math.inf:
-            raise AutotrainError(f"{path}: the weight of {name!r} is {weight!r}, not a number from 0 upwards")
+        if type(weight) not in (int, float) or not 0 <= weight <= MOST_WEIGHT:
+            raise AutotrainError(
+                f"{path}: the weight of {glimpse(name)} is {glimpse(weight)}, not a number from 0 to {MOST_WEIGHT}; "
+                "delete the file to go on without a focus"
+            )
     return {name: float(weight) for name, weight in value.items()}
 
 
@@ -57,7 +63,7 @@ def read_topics(settings: Settings) -> Topics:
         name, _, share = word.partition("=")
         _require(name, get_args(TaskType), "TASK_TYPES", "there are")
         try:
-            shares[cast(TaskType, name)] = float(share or 1)
+            shares[cast(TaskType, name)] = float(share.encode("ascii") or 1)
         except ValueError:
             raise SettingsError(f"TASK_TYPES = {settings.task_types!r}: the share {share!r} is no number") from None
     if shares and not (all(0 <= share < float("inf") for share in shares.values()) and any(shares.values())):

@@ -12,12 +12,13 @@ from pydantic import ValidationError
 from autotrain.evaluate.report import RATES
 from autotrain.jsonl import BadLine, parse_line
 from autotrain.monitor.hardware import Gpu, ProcessMeter, gpus
-from autotrain.monitor.snapshot import DONE, Event, Pace, Snapshot, Step, seconds_of
+from autotrain.monitor.snapshot import DONE, Event, Pace, Snapshot, Step
 from autotrain.monitor.tail import Tail
 from autotrain.redact import plain, plain_json
+from autotrain.run.events import check_figures, is_event
 from autotrain.run.lock import condition
 from autotrain.run.paths import OutPaths, RunPaths
-from autotrain.run.state import SCHEMA_VERSION, State, add
+from autotrain.run.state import MOST, SCHEMA_VERSION, State, add, seconds_of
 
 EVENTS_KEPT = 2000
 STEPS_KEPT = 2000
@@ -25,9 +26,6 @@ REPORTS_KEPT = 20
 # A rate over the last so many reports follows a change of pace within a minute, and is not a matter of luck.
 REPORTS_OF_PACE = 60
 SECONDS_BETWEEN_GPU_LOOKS = 2.0
-# No figure of a run comes near it. What is not below it, as NaN, is not one.
-MOST = 1e18
-MOST_ROUNDS = 100_000
 
 
 class Follower:
@@ -135,10 +133,6 @@ class _RunFiles:
                 for record in records.values():
                     seconds_of(record.started_at)
                     seconds_of(record.ended_at or record.started_at)
-                    check_figures(record.counts.values())
-            check_figures([*state.counters.values(), *state.usage.values(), state.best.score if state.best else 0])
-            if not 0 <= state.current_round <= MOST_ROUNDS:
-                raise ValueError(f"current_round {state.current_round:.6g}")
         except (ValueError, OverflowError) as error:
             why = _first(error) if isinstance(error, ValidationError) else str(error)
             self.problem = f"state.json is damaged: {plain(why, 200)}"
@@ -258,45 +252,26 @@ class Log:
         return Pace(after - before, tokens, ended - began)
 
 
-def is_event(value: Mapping[str, Any]) -> bool:
-    """Whether an object has the form of an event 1.0, as far as it is used here."""
-    try:
-        seconds_of(value["ts"])
-        check_figures(value["counters_delta"].values())
-        return (
-            type(value["round"]) is int
-            and (value["stage"] is None or isinstance(value["stage"], str))
-            and all(isinstance(value[key], str) for key in ("level", "event_type", "message"))
-        )
-    except (KeyError, TypeError, ValueError, OverflowError, AttributeError):
-        return False
-
-
-def check_figures(values: Iterable[Any]) -> None:
-    """Raise ValueError if one is no number, or none that a run counts: views add, divide and round them."""
-    for value in values:
-        if type(value) not in (int, float) or not abs(value) < MOST:
-            raise ValueError(f"{plain(str(value), 40)} where a figure should be")
-
-
 def is_report(value: Mapping[str, Any]) -> bool:
     """Whether an object has the form of a round's report, as far as it is used here."""
     try:
-        models, decision = value["models"], value["decision"]
+        models, decision, comparisons = value["models"], value["decision"], value["comparisons"].values()
         figures = [model["total"] for model in models.values()]
         figures += [part for model in models.values() for part in model["by_task_type"].values()]
-        rates = [figure[name] for figure in figures for name in RATES if figure[name] is not None]
-        numbers = [figure[name] for figure in figures for name in ("validation_loss", "mean_tokens")]
-        numbers += [rate[name] for rate in rates for name in ("value", "hits", "n", "low", "high")]
-        numbers += [item[name] for item in value["comparisons"].values() for name in ("wins", "losses", "ties", "p")]
+        rates = [figure[name] for figure in figures for name in RATES]
+        benchmarks = (value.get("benchmarks") or {}).values()
+        rates += [model["total"]["pass_at_1"] for one in benchmarks for model in one["models"].values()]
+        numbers = [rate[name] for rate in rates if rate is not None for name in ("value", "hits", "n", "low", "high")]
+        numbers += [item[name] for item in comparisons for name in ("wins", "losses", "ties", "p")]
         numbers += [many for model in models.values() for many in (model["total"].get("failures") or {}).values()]
-        check_figures(number for number in numbers if number is not None)
-        texts = [decision["reason"], value["execution"], *(item["verdict"] for item in value["comparisons"].values())]
+        perhaps = [figure[name] for figure in figures for name in ("validation_loss", "mean_tokens")]
+        perhaps += [item.get("p_corrected") for item in comparisons]
+        check_figures([*numbers, *(number for number in perhaps if number is not None)])
+        texts = [decision["reason"], value["execution"], *(item["verdict"] for item in comparisons)]
         return (
             {"base", "new"} <= models.keys()
-            and type(value["round"]) is type(value["items"]) is int
+            and type(value["round"]) is type(value["items"]) is type(value.get("report_version", 1)) is int
             and type(decision["promoted"]) is bool
-            and all(rate["value"] is not None for rate in rates)
             and all(isinstance(text, str) for text in texts)
         )
     except (KeyError, TypeError, ValueError, AttributeError):

@@ -15,12 +15,12 @@ from autotrain.errors import AutotrainError
 from autotrain.evaluate.statistics import Comparison, Rate, compare, rate
 from autotrain.jsonl import read_objects
 from autotrain.monitor.follow import is_report
-from autotrain.monitor.snapshot import seconds_of, seconds_taken
+from autotrain.monitor.snapshot import seconds_taken
 from autotrain.redact import plain, plain_json
 from autotrain.run.funnel import FUNNEL
 from autotrain.run.lock import condition
 from autotrain.run.paths import RUN_ID, OutPaths, RunPaths
-from autotrain.run.state import STAGES, State
+from autotrain.run.state import STAGES, State, seconds_of
 
 ROUND = re.compile(r"[1-9][0-9]{0,5}")
 
@@ -298,7 +298,7 @@ def measured(run: Run) -> Measured | None:
                 losses[item] = float(answer["loss"]), int(answer["reference_tokens"])
                 if isinstance(outcome := answer["verdict"]["passed"], bool):
                     passed[item] = outcome
-    except (OSError, KeyError, TypeError, ValueError):
+    except (AutotrainError, KeyError, TypeError, ValueError, OverflowError):
         return None
     return Measured(frozenset(content.values()), passed, losses) if losses else None
 

@@ -2,11 +2,10 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from datetime import datetime
 from typing import Any
 
 from autotrain.monitor.hardware import Gpu, ProcessLoad
-from autotrain.run.state import STAGES, StageRecord, State
+from autotrain.run.state import STAGES, StageRecord, State, seconds_of
 
 EVENTS_IN_JSON = 50
 # The counters that say how far a stage is. What it has to do in all is in `total_of`.
@@ -213,11 +212,6 @@ def score(snapshot: Snapshot, number: int, role: str) -> Mapping[str, Any] | Non
     model = models.get(role) if isinstance(models, dict) else None
     total = model.get("total") if isinstance(model, dict) else None
     return total if isinstance(total, dict) else None
-
-
-def seconds_of(moment: str) -> float:
-    """A moment as a run's files write it, in seconds since 1970."""
-    return datetime.fromisoformat(moment).timestamp()
 
 
 def seconds_taken(record: StageRecord) -> float | None:

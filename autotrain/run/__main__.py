@@ -40,7 +40,8 @@ def take_step(words: list[str]) -> int:
         return error.exit_status
     except OSError as error:
         if not is_full(error):
-            raise
+            tell(f"loop.sh: {error}")
+            return AutotrainError.exit_status
         run = RunPaths(Path(words[1]))
         refusal = no_space(error, run)
         tell(f"loop.sh: {refusal}")

@@ -8,9 +8,10 @@ from typing import Literal
 
 from autotrain.errors import AutotrainError, SettingsError
 from autotrain.files import replace_text, write_surely
+from autotrain.redact import plain
 from autotrain.run.lock import condition, loop_pid
 from autotrain.run.paths import OutPaths, RunPaths
-from autotrain.run.state import load_state
+from autotrain.run.state import MOST_ROUNDS, load_state
 
 Request = Literal["run", "pause", "stop"]
 Action = Literal["stop", "pause", "resume"]
@@ -27,7 +28,7 @@ def read_request(path: Path) -> Request:
     """What was last asked for; `run` if nothing was, or if the file is not ours."""
     try:
         request = json.loads(path.read_text(encoding="utf-8"))["request"]
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return "run"
     return request if request in ("pause", "stop") else "run"
 
@@ -74,9 +75,10 @@ def look_at(out: OutPaths, run_id: str) -> Standing:
 
 def _rounds(run: RunPaths) -> int | None:
     try:
-        return int(json.loads(run.config.read_text(encoding="utf-8"))["rounds"])
-    except (OSError, ValueError, KeyError, TypeError):
+        rounds = json.loads(run.config.read_text(encoding="utf-8"))["rounds"]
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return None
+    return rounds if type(rounds) is int and 0 < rounds <= MOST_ROUNDS else None
 
 
 def current_run(out: OutPaths) -> str | None:
@@ -149,6 +151,6 @@ def find_run(out: OutPaths, run_id: str | None) -> str:
     """The run named, or else the one that the loop works on or the newest. Raises SettingsError if there is none."""
     found = current_run(out) if run_id is None else run_id
     if found is None or found not in out.run_ids():
-        name = "no run" if run_id is None else f"no run {run_id}"
+        name = "no run" if run_id is None else f"no run {plain(run_id, 60)}"
         raise SettingsError(f"{name} in {out.root}; set --out-dir or start one with loop.sh")
     return found

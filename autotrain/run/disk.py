@@ -33,6 +33,8 @@ NUMBER_BYTES, MOMENTS_BYTES, SMALL_MOMENTS_BYTES = 4, 8, 2.02
 CHECKPOINT_BYTES = MB
 # Where the base model is not at hand: the numbers of an adapter of rank 1 for 7 billion weights, and a tokenizer.
 RANK_NUMBERS, TOKENIZER_BYTES = 2_500_000, 12 * MB
+# No adapter of rank 1 has as many; a config that says so is none.
+MOST_NUMBERS = 10**12
 
 
 # ---------------------------------------------------------------------------------------------------
@@ -83,8 +85,9 @@ def rank_numbers(base_model: str) -> int:
         shared = config.get("num_key_value_heads") or heads
         inner = config.get("intermediate_size") or 4 * hidden
         attention = 2 * (hidden + heads * size) + 2 * (hidden + shared * size)
-        return int(config["num_hidden_layers"] * (attention + 3 * (hidden + inner)))
-    except (KeyError, TypeError, ZeroDivisionError):
+        numbers = config["num_hidden_layers"] * (attention + 3 * (hidden + inner))
+        return int(numbers) if 0 < numbers < MOST_NUMBERS else RANK_NUMBERS
+    except (KeyError, TypeError, ArithmeticError):
         return RANK_NUMBERS
 
 
@@ -99,7 +102,7 @@ def _config(base_model: str) -> dict[str, Any]:
     try:
         config = json.loads(path.read_text(encoding="utf-8")) if path is not None else {}
         text = config.get("text_config", config)
-    except (OSError, ValueError, AttributeError):
+    except (OSError, ValueError, AttributeError, RecursionError):
         return {}
     return text if isinstance(text, dict) else {}
 

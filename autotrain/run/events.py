@@ -2,14 +2,14 @@
 
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
 from autotrain.files import append_whole
 from autotrain.jsonl import read_objects
-from autotrain.redact import redact
-from autotrain.run.state import add, timestamp
+from autotrain.redact import plain, redact
+from autotrain.run.state import MOST, MOST_ROUNDS, add, seconds_of, timestamp
 
 EVENT_VERSION = "1.0"
 Level = Literal["info", "warn", "error", "success"]
@@ -84,13 +84,38 @@ def cut_torn_line(path: Path) -> None:
             stream.truncate(position)
 
 
+def is_event(value: Mapping[str, Any]) -> bool:
+    """Whether an object has the form of an event 1.0; readers skip what has not."""
+    try:
+        seconds_of(value["ts"])
+        check_figures([*value["counters_delta"].values(), *value["usage_delta"].values()])
+        return (
+            type(value["round"]) is int
+            and 0 <= value["round"] <= MOST_ROUNDS
+            and (value["stage"] is None or isinstance(value["stage"], str))
+            and all(isinstance(value[key], str) for key in ("level", "event_type", "message"))
+        )
+    except (KeyError, TypeError, ValueError, OverflowError, AttributeError):
+        return False
+
+
+def check_figures(values: Iterable[Any]) -> None:
+    """Raise ValueError if one is no number, or none that a run counts: views add, divide and round them."""
+    for value in values:
+        if type(value) not in (int, float) or not abs(value) < MOST:
+            raise ValueError(f"{plain(str(value), 40)} where a figure should be")
+
+
 def sum_deltas(path: Path) -> tuple[dict[str, Any], dict[str, Any], dict[tuple[int, str], dict[str, Any]]]:
-    """Add up all deltas: the run's counters, its usage, and the counters by (round, stage)."""
+    """Add up all deltas: the run's counters, its usage, and the counters by (round, stage).
+
+    Raises AutotrainError if the file cannot be read.
+    """
     counters: dict[str, Any] = {}
     usage: dict[str, Any] = {}
     by_stage: dict[tuple[int, str], dict[str, Any]] = {}
     if path.exists():
-        for event in read_objects(path):
+        for event in filter(is_event, read_objects(path)):
             add(counters, event["counters_delta"])
             add(usage, event["usage_delta"])
             if event["stage"]:

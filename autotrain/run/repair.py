@@ -3,12 +3,14 @@
 import json
 import shutil
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 from autotrain.errors import AutotrainError, SettingsError
 from autotrain.files import replace_link
 from autotrain.jsonl import read_objects
 from autotrain.run.artifacts import completed, describe
+from autotrain.run.events import is_event
 from autotrain.run.journal import Journal
 from autotrain.run.paths import RunPaths
 from autotrain.run.state import STAGES, Best, StageRecord, State, load_state, save_state
@@ -45,7 +47,7 @@ def _state_of_events(paths: RunPaths) -> State | None:
         if state is None:
             state = State(run_id=paths.root.name, status="stopped", started_at=event["ts"], updated_at=event["ts"])
         number, name, kind = event["round"], event["stage"], event["event_type"]
-        if name not in STAGES:
+        if name not in STAGES or number < 1:
             continue
         if kind == "stage_start":
             state.stages.setdefault(str(number), {})[name] = StageRecord(status="stopped", started_at=event["ts"])
@@ -69,9 +71,14 @@ def _state_of_events(paths: RunPaths) -> State | None:
 
 def _events(paths: RunPaths) -> Iterator[dict[str, Any]]:
     if paths.events.is_file():
-        for event in read_objects(paths.events):
-            if isinstance(event.get("ts"), str) and isinstance(event.get("round"), int) and "event_type" in event:
-                yield {"stage": None, "level": "info", "artifact_paths": [], **event}
+        for event in filter(is_event, read_objects(paths.events)):
+            made = event.get("artifact_paths")
+            if isinstance(made, list) and all(map(_lies_inside, made)):
+                yield event
+
+
+def _lies_inside(path: object) -> bool:
+    return isinstance(path, str) and "\0" not in path and not Path(path).is_absolute() and ".." not in Path(path).parts
 
 
 def _first_open_round(state: State) -> int:
@@ -85,11 +92,14 @@ def decision_of(paths: RunPaths, number: int) -> dict[str, Any] | None:
     path = paths.report(number)
     try:
         decision = json.loads(path.read_text(encoding="utf-8"))["decision"]
-        return {"promoted": bool(decision["promoted"]), "metric": decision["metric"], "score": decision["score"]}
+        if type(decision["promoted"]) is bool:
+            best = Best(round=number, metric=decision["metric"], score=decision["score"] or 0.0)
+            return {"promoted": decision["promoted"], "metric": best.metric, "score": decision["score"]}
     except FileNotFoundError:
         return None
-    except (OSError, ValueError, KeyError, TypeError):
-        raise AutotrainError(f"{path} cannot be read; --resume with --redo makes it again") from None
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        pass
+    raise AutotrainError(f"{path} cannot be read; --resume with --redo makes it again")
 
 
 def best_before(paths: RunPaths, number: int) -> Best | None:

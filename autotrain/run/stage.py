@@ -1,7 +1,6 @@
 """What every stage script shares: where its settings come from, how it reports, how it ends."""
 
 import argparse
-import math
 import signal
 import sys
 import time
@@ -20,7 +19,7 @@ from autotrain.run.disk import full_disk_refused, let_go_of_output, tell
 from autotrain.run.journal import Journal
 from autotrain.run.launch import launch, rank, tell_status, trains_together
 from autotrain.run.paths import RunPaths
-from autotrain.run.state import DECIMALS, RunStatus, StageStatus, load_state
+from autotrain.run.state import DECIMALS, MOST, RunStatus, StageStatus, load_state
 from autotrain.sources import add_flags, from_flags, resolve
 
 PAUSE_POLL_SECONDS = 0.5
@@ -62,12 +61,12 @@ class Stage:
     ) -> None:
         """Record what came to pass. `gauges` are values that replace the last one, such as the loss.
 
-        A gauge that is not finite was not measured: it is left out.
+        A gauge that is not finite, or beyond all measure, was not measured: it is left out.
         """
         if self.journal is None:
             return
         deltas = dict(counters or {})
-        measured = {name: value for name, value in (gauges or {}).items() if math.isfinite(value)}
+        measured = {name: value for name, value in (gauges or {}).items() if abs(value) < MOST}
         for name, value in measured.items():
             deltas[name] = round(value - self.journal.state.counters.get(name, 0), DECIMALS)
         with self._alone():

@@ -2,23 +2,35 @@
 
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from autotrain.errors import AutotrainError, SettingsError
 from autotrain.files import replace_text
+from autotrain.redact import glimpse
 
 SCHEMA_VERSION = 2
 STAGES = ("generate", "validate", "gate", "train", "evaluate")
 # Of a counter's value: a learning rate of 1e-6 still shows three of its own.
 DECIMALS = 9
+# No figure of a run comes near it. What is not below it, as NaN, is not one.
+MOST = 1e18
+MOST_ROUNDS = 100_000
+
+Figure = Annotated[int | float, Field(gt=-MOST, lt=MOST)]
+Pid = Annotated[int, Field(gt=0, lt=2**31)]
+Round = Annotated[str, Field(pattern="^[1-9][0-9]{0,5}$")]
 
 RunStatus = Literal["running", "paused", "stopping", "stopped", "completed", "failed", "refused"]
 StageStatus = Literal["running", "completed", "stopped", "failed", "refused"]
 
 
-class Artifact(BaseModel):
+class _Record(BaseModel):
+    model_config = ConfigDict(strict=True, allow_inf_nan=False)
+
+
+class Artifact(_Record):
     """A file as a completed stage left it; `lines` of JSON where it is a file of these."""
 
     sha256: str
@@ -26,28 +38,28 @@ class Artifact(BaseModel):
     lines: int | None = None
 
 
-class StageRecord(BaseModel):
+class StageRecord(_Record):
     """One stage of one round: what it added to the run's counters, and the files it left, by path in the run."""
 
     status: StageStatus = "running"
     started_at: str
     ended_at: str | None = None
-    counts: dict[str, int | float] = Field(default_factory=dict)
-    pid: int | None = None
+    counts: dict[str, Figure] = Field(default_factory=dict)
+    pid: Pid | None = None
     # With the pid, this tells our process from a later one that was given the same number.
     mark: str | None = None
     artifacts: dict[str, Artifact] = Field(default_factory=dict)
 
 
-class Best(BaseModel):
+class Best(_Record):
     """The promoted adapter and its score on that round's held-out items: pass@1, or else the loss."""
 
-    round: int
+    round: int = Field(ge=1, le=MOST_ROUNDS)
     metric: str
     score: float
 
 
-class State(BaseModel):
+class State(_Record):
     """All of state.json."""
 
     model_config = ConfigDict(extra="forbid")
@@ -57,13 +69,13 @@ class State(BaseModel):
     settings_sha256: str | None = None
     """Of the settings that a resumed run may not change."""
     status: RunStatus = "running"
-    current_round: int = 0
+    current_round: int = Field(default=0, ge=0, le=MOST_ROUNDS)
     current_stage: str | None = None
-    stages: dict[str, dict[str, StageRecord]] = Field(default_factory=dict)
-    counters: dict[str, int | float] = Field(default_factory=dict)
-    usage: dict[str, int | float] = Field(default_factory=dict)
+    stages: dict[Round, dict[str, StageRecord]] = Field(default_factory=dict)
+    counters: dict[str, Figure] = Field(default_factory=dict)
+    usage: dict[str, Figure] = Field(default_factory=dict)
     best: Best | None = None
-    pid: int | None = None
+    pid: Pid | None = None
     started_at: str
     updated_at: str
     error: str | None = None
@@ -82,6 +94,11 @@ def timestamp(at: float | None = None) -> str:
     return moment.isoformat(timespec="milliseconds")
 
 
+def seconds_of(moment: str) -> float:
+    """A moment as a run's files write it, in seconds since 1970."""
+    return datetime.fromisoformat(moment).timestamp()
+
+
 def load_state(path: Path) -> State:
     """Read state.json; raise AutotrainError if it is missing or not ours, SettingsError if it is of a later version."""
     try:
@@ -92,7 +109,8 @@ def load_state(path: Path) -> State:
         first = error.errors()[0]
         if first["loc"] == ("schema_version",) and first["type"] == "less_than_equal":
             raise SettingsError(
-                f"{path} is of a newer autotrain (schema {first['input']}, this one knows {SCHEMA_VERSION}); update it"
+                f"{path} is of a newer autotrain (schema {glimpse(first['input'])}, this one knows {SCHEMA_VERSION}); "
+                "update it"
             ) from None
         raise AutotrainError(
             f"{path} is damaged ({error.error_count()} problems, first: {first['msg']}); ./scripts/loop.sh --resume "

@@ -1,6 +1,7 @@
 """What a run came to, in a short text that says nothing the files do not."""
 
 import json
+from pathlib import Path
 from typing import Any
 
 from autotrain.config import Settings, load
@@ -21,7 +22,7 @@ def summary_text(paths: RunPaths) -> str:
     lines += _funnel(state)
     report = _last_report(paths, state)
     if report is not None:
-        lines += _scores(report, state)
+        lines += ["", *_scores_in(report, state)]
     lines += ["", "next", *(f"  {line}" for line in _next_steps(paths, state, settings))]
     return "\n".join(lines)
 
@@ -46,19 +47,24 @@ def _number(value: int | float) -> str:
     return str(value) if isinstance(value, int) else f"{value:.4g}"
 
 
-def _last_report(paths: RunPaths, state: State) -> dict[str, Any] | None:
-    for round_number in range(state.current_round, 0, -1):
-        if paths.report(round_number).exists():
-            report: dict[str, Any] = json.loads(paths.report(round_number).read_text(encoding="utf-8"))
-            return report
-    return None
+def _last_report(paths: RunPaths, state: State) -> Path | None:
+    reports = map(paths.report, range(state.current_round, 0, -1))
+    return next((path for path in reports if path.exists()), None)
+
+
+def _scores_in(path: Path, state: State) -> list[str]:
+    try:
+        return _scores(json.loads(path.read_bytes()), state)
+    # A foreign value raises one of these where it is looked up or shown.
+    except (OSError, LookupError, TypeError, ValueError, AttributeError, RecursionError):
+        return [f"  {path} is damaged: what the models scored is not shown"]
 
 
 def _scores(report: dict[str, Any], state: State) -> list[str]:
     """Base and best on the last report's items, which both answered."""
     models = report["models"]
     best_role = "new" if report["decision"]["promoted"] else "best"
-    lines = ["", f"on {report['items']} held-out items (last evaluated: round {report['round']})"]
+    lines = [f"on {report['items']} held-out items (last evaluated: round {report['round']})"]
     lines.append(f"  base             {_score(models['base'])}")
     if state.best is not None and best_role in models:
         lines.append(f"  best, round {state.best.round:<4} {_score(models[best_role])}")

@@ -9,6 +9,8 @@ from autotrain.errors import AutotrainError
 from autotrain.files import replace_text, sha256_of
 
 MANIFEST_VERSION = 1
+# What tells an adapter from another, and what it belongs to.
+IDENTITY = ("adapter_sha256", "base_model", "render_sha256")
 
 
 def write_manifest(folder: Path, content: Mapping[str, Any]) -> None:
@@ -24,12 +26,16 @@ def read_manifest(folder: Path) -> dict[str, Any]:
     path = folder / "manifest.json"
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise AutotrainError(
             f"{path} cannot be read ({error}); {folder} is not a finished adapter of autotrain"
         ) from None
     if not isinstance(content, dict) or content.get("manifest_version") != MANIFEST_VERSION:
         raise AutotrainError(f"{path} is not a manifest of version {MANIFEST_VERSION}")
+    if lacking := [name for name in IDENTITY if not isinstance(content.get(name), str)]:
+        raise AutotrainError(
+            f"{path} is damaged: it does not tell {', '.join(lacking)}; restore it from a backup or train again"
+        )
     return content
 
 
@@ -38,11 +44,18 @@ def check_weights(folder: Path, manifest: Mapping[str, Any]) -> None:
 
     Looked at before any library is: where these are missing, it would unpickle what else is there.
     """
+    from safetensors import SafetensorError, safe_open
+
     path = folder / "adapter_model.safetensors"
     if not path.is_file():
         raise AutotrainError(f"{folder} holds no adapter_model.safetensors, and weights of other kinds are never read")
     if sha256_of(path) != manifest["adapter_sha256"]:
         raise AutotrainError(f"{path} is not what its manifest.json says: it is damaged, or of another training")
+    try:
+        with safe_open(path, "numpy"):
+            pass
+    except (OSError, SafetensorError) as error:
+        raise AutotrainError(f"{path} is no safetensors file ({error}); train the adapter again") from None
 
 
 def write_card(folder: Path, manifest: Mapping[str, Any]) -> None:

@@ -3,6 +3,7 @@
 import errno
 import json
 import os
+import re
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -25,8 +26,10 @@ def is_whole(checkpoint: Path) -> bool:
     """Whether the checkpoint was sealed and has not changed since."""
     try:
         files = json.loads((checkpoint / CONTENTS).read_text(encoding="utf-8"))
-        return isinstance(files, dict) and all(sha256_of(checkpoint / name) == known for name, known in files.items())
-    except (OSError, ValueError):
+        if not isinstance(files, dict) or not files or any(Path(name).name != name for name in files):
+            return False
+        return all(sha256_of(checkpoint / name) == known for name, known in files.items())
+    except (OSError, ValueError, RecursionError):
         return False
 
 
@@ -74,5 +77,7 @@ def prune(folder: Path, kept: int, best: str | None) -> None:
 
 
 def _by_step(folder: Path) -> list[Path]:
-    found = [path for path in folder.glob("checkpoint-*") if path.name.rpartition("-")[2].isdecimal()]
+    found = [path for path in folder.glob("checkpoint-*") if re.fullmatch("checkpoint-[0-9]{1,18}", path.name)]
+    # What is a link, or no folder, was not made here: it is neither gone on from nor removed.
+    found = [path for path in found if path.is_dir() and not path.is_symlink()]
     return sorted(found, key=lambda path: int(path.name.rpartition("-")[2]))

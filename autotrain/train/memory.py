@@ -83,7 +83,7 @@ def config_at_hand(name: str, trust_remote_code: bool = False) -> Any:
         return LlamaConfig(vocab_size=49152, tie_word_embeddings=True, **EMBEDDED_CONFIG)
     try:
         return AutoConfig.from_pretrained(name, local_files_only=True, trust_remote_code=trust_remote_code)
-    except (OSError, ValueError):
+    except Exception:  # a damaged file makes the library raise what it likes; loading the model tells
         return None
 
 
@@ -176,8 +176,9 @@ def earlier_training(runs: Sequence[Path], base_model: str) -> tuple[float, floa
                 manifest = read_manifest(path.parent)
                 training, used = manifest["training"], manifest["settings"]
                 samples = training["steps"] * used["batch_size"] * used["grad_accum"]
-                if manifest["base_model"] == base_model and samples and training["seconds"]:
-                    return training["tokens"] / samples, training["tokens"] / training["seconds"]
-            except (AutotrainError, KeyError, TypeError):
+                tokens, seconds = float(training["tokens"]), float(training["seconds"])
+                if manifest["base_model"] == base_model and samples > 0 and 0 < tokens < 1e18 and 0 < seconds < 1e18:
+                    return tokens / samples, tokens / seconds
+            except (AutotrainError, KeyError, TypeError, ValueError, OverflowError):
                 continue
     return None

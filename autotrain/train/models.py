@@ -3,13 +3,15 @@
 import hashlib
 import os
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from autotrain.config import EMBEDDED_MODEL, Settings
-from autotrain.errors import Refused, SettingsError
-from autotrain.files import fsync_folder, sha256_of
+from autotrain.errors import AutotrainError, Refused, SettingsError
+from autotrain.files import fsync_folder, is_full, sha256_of
 from autotrain.redact import redact
 from autotrain.train.render import complete_tokenizer
 
@@ -190,9 +192,10 @@ def load_tokenizer(path: str, settings: Settings) -> "PreTrainedTokenizerBase":
     """The tokenizer of a base model or adapter folder, completed with template and padding token."""
     from transformers import AutoTokenizer
 
-    tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(
-        path, trust_remote_code=settings.trust_remote_code
-    )
+    with _loading(f"the tokenizer of {path}"):
+        tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(
+            path, trust_remote_code=settings.trust_remote_code
+        )
     complete_tokenizer(tokenizer)
     return tokenizer
 
@@ -211,15 +214,38 @@ def load_base(path: str, settings: Settings, device: str, bits: int) -> "PreTrai
     }
     if bits < 16:
         arguments["quantization_config"] = quantization(bits, device)
-    try:
+    with _loading(f"the base model {settings.base_model}"):
         model: PreTrainedModel = AutoModelForCausalLM.from_pretrained(path, **arguments)
-    except OSError as error:
-        reason = str(error).strip().split("\n")[0]
-        raise Refused(
-            f"the base model {settings.base_model} cannot be loaded: {reason} "
-            "(check the name; a gated model needs `huggingface-cli login`; a folder must hold config.json)"
-        ) from None
     return model
+
+
+def with_adapter(model: Any, folder: Path, trainable: bool = False) -> Any:
+    """The model with the adapter in `folder`. Raises Refused if it cannot be loaded, or is none of this model's."""
+    from peft import PeftModel
+
+    with _loading(f"the adapter {folder}", "its files are damaged or made for another model; train it again"):
+        return PeftModel.from_pretrained(model, str(folder), is_trainable=trainable)
+
+
+@contextmanager
+def _loading(
+    what: str,
+    remedy: str = "check the name; a gated model needs `huggingface-cli login`; a folder must hold config.json, whole",
+) -> Iterator[None]:
+    """Where libraries read files of others, raise Refused naming them, whatever it is that they raise.
+
+    All but what says that memory, or the disk, does not suffice.
+    """
+    try:
+        yield
+    except (AutotrainError, MemoryError):
+        raise
+    except Exception as error:  # the libraries have no narrower one in common
+        if type(error).__name__ == "OutOfMemoryError" or is_full(error):
+            raise
+        reason = str(error).strip().split("\n")[0]
+        kind = "" if isinstance(error, OSError) else f"{type(error).__name__}: "
+        raise Refused(f"{what} cannot be loaded: {kind}{reason} ({remedy})") from error
 
 
 def quantization(bits: int, device: str) -> Any:

@@ -14,7 +14,15 @@ from autotrain.run.launch import process_count
 from autotrain.sample import Sample
 from autotrain.train.batches import dataset_of, in_one_row, keeps_apart, reading_order
 from autotrain.train.checkpoints import newest_whole, prune, seal, size_of_last, torn_removed
-from autotrain.train.models import compute_dtype, load_base, load_tokenizer, pick_device, quiet_libraries, resolve_base
+from autotrain.train.models import (
+    compute_dtype,
+    load_base,
+    load_tokenizer,
+    pick_device,
+    quiet_libraries,
+    resolve_base,
+    with_adapter,
+)
 from autotrain.train.render import Rendered, render
 from autotrain.train.stepping import step_trainer
 
@@ -220,14 +228,13 @@ def _trainer(
 ) -> Any:
     """The base model with its adapter, new or continued, in TRL's trainer."""
     import torch
-    from peft import PeftModel
     from transformers import EarlyStoppingCallback, PrinterCallback
 
     model: Any = load_base(base, settings, device, settings.quantization_bits)
     model.config.use_cache = False
     packed = keeps_apart(model)
     if start_from is not None:
-        model = PeftModel.from_pretrained(model, str(start_from), is_trainable=True)
+        model = with_adapter(model, start_from, trainable=True)
     trainer = step_trainer(tokens_at_once(settings, device), packed, on_less_memory)(
         model=model,
         args=arguments,

@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 from autotrain.errors import AutotrainError
 from autotrain.files import replacing
+from autotrain.redact import plain
 from autotrain.sample import Sample
 from autotrain.validate.fingerprints import (
     BANDS,
@@ -128,15 +129,20 @@ class DuplicateIndex:
             for name, value in _HEADER.items():
                 if header.get(name) != value:
                     raise ValueError(f"its {name} is {header.get(name)}, and {value} is needed")
-            if header.get("sum") != _sum(body):
+            lengths = header["lengths"]
+            if header.get("sum") != _sum(body) or min(lengths) < 0 or sum(lengths) != len(body):
                 raise ValueError("its content is broken")
             return cls._from_parts(header, body)
-        except (OSError, ValueError) as error:
-            raise AutotrainError(f"{path}: {error}; the index has to be made again from the samples") from None
+        except (OSError, ValueError, LookupError, TypeError, RecursionError) as error:
+            why = plain(str(error), 200)
+            raise AutotrainError(f"{path}: {why}; the index has to be made again from the samples") from None
 
     @classmethod
     def _from_parts(cls, header: dict[str, Any], body: bytes) -> "DuplicateIndex":
-        index = cls(header["threshold"])
+        threshold = header["threshold"]
+        if not 0 < threshold <= 1:
+            raise ValueError("its threshold is none")
+        index = cls(threshold)
         parts, start = [], 0
         for length in header["lengths"]:
             parts.append(body[start : start + length])
@@ -147,6 +153,10 @@ class DuplicateIndex:
         index._codes = _digests(parts[2], parts[4])
         index._words = SketchTable.of_parts(parts[5:9])
         index._code_words = SketchTable.of_parts(parts[9:13])
+        largest = [max(table.values(), default=0) for table in (index._questions, index._codes)]
+        largest += [table.largest_row() for table in (index._words, index._code_words)]
+        if len(index._kinds) != len(index._ids) or max(largest) >= max(len(index._ids), 1):
+            raise ValueError("its parts do not belong together")
         return index
 
 
@@ -230,6 +240,12 @@ class SketchTable:
 
     def hashes(self, place: int) -> "array[int]":
         return self._hashes[self._ends[place - 1] if place else 0 : self._ends[place]]
+
+    def largest_row(self) -> int:
+        """The largest row there is. Raises ValueError if not every sketch has all its keys and an end."""
+        if len(self._keys) != BANDS * len(self._rows) or len(self._ends) != len(self._rows):
+            raise ValueError("a part of it is missing")
+        return max(self._rows, default=0)
 
     def parts(self) -> "list[array[int]]":
         """All that `of_parts` makes the same table from."""

@@ -71,11 +71,11 @@ def problems_of(samples: Iterable[Sample], name: str) -> list[Problem]:
 def _problem(value: dict[str, Any], number: int, path: Path) -> Problem:
     bench = path.name.split(".")[0]
     if "prompt" in value and "canonical_solution" in value:
-        text, code, entry_point = _texts(value, "prompt", "canonical_solution", "entry_point")
+        text, code, entry_point = _texts(value, number, path, "prompt", "canonical_solution", "entry_point")
         # The solution is the rest of the function that the prompt begins.
         return Problem(_named(value, bench, number), text, text + code, entry_point)
     if "code" in value and ("text" in value or "prompt" in value):
-        text, code, tests = _texts(value, "text" if "text" in value else "prompt", "code", "test_list")
+        text, code, tests = _texts(value, number, path, "text" if "text" in value else "prompt", "code", "test_list")
         return Problem(_named(value, bench, number), f"{text}\n{tests}", code)
     sample = parse_sample(value, number)
     if isinstance(sample, BadLine):
@@ -91,10 +91,13 @@ def _named(value: dict[str, Any], bench: str, number: int) -> str:
     return name if "/" in name else f"{bench}/{name}"
 
 
-def _texts(value: dict[str, Any], *keys: str) -> Iterator[str]:
+def _texts(value: dict[str, Any], number: int, path: Path, *keys: str) -> Iterator[str]:
     for key in keys:
         item = value.get(key, "")
-        yield "\n".join(map(str, item)) if isinstance(item, list) else str(item)
+        parts = item if isinstance(item, list) else [item]
+        if not all(isinstance(part, str) for part in parts):
+            raise AutotrainError(f"{path} line {number}: {key} is neither a text nor a list of texts")
+        yield "\n".join(parts)
 
 
 def _of_sample(sample: Sample, name: str) -> Problem:

@@ -25,10 +25,9 @@ from autotrain.monitor.records import (
     overview,
     stage_seconds,
 )
-from autotrain.monitor.snapshot import seconds_of
 from autotrain.monitor.views.words import ABSENT, count, duration, number, setting
 from autotrain.redact import plain
-from autotrain.run.state import STAGES
+from autotrain.run.state import STAGES, seconds_of
 
 COLOURS = {"completed": "green", "running": "cyan", "failed": "red", "refused": "red", "dead": "red"}
 METRICS = {"pass_at_1": "pass@1", "validation_loss": "validation loss"}

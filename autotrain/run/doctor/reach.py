@@ -58,7 +58,7 @@ async def _ask(url: str, key: str) -> Listing:
 def _names_in(body: str) -> tuple[str, ...] | None:
     try:
         return tuple(str(one["id"]) for one in json.loads(body)["data"])
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, RecursionError):
         return None
 
 
@@ -172,7 +172,7 @@ def has_weights(folder: Path) -> bool:
         try:
             index = json.loads((folder / f"{name}.index.json").read_text(encoding="utf-8"))
             return all((folder / part).is_file() for part in index["weight_map"].values())
-        except (OSError, ValueError, KeyError):
+        except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
             continue
     return False
 
