@@ -294,7 +294,8 @@ def open_folder() -> Iterator[Path]:
 
 
 def test_a_folder_that_cannot_be_written_to_is_an_error(open_folder: Path) -> None:
-    same(as_nobody(lambda: check_disk(open_folder, 1)), "error", f"{open_folder} cannot be written to: Permission denied")
+    found = as_nobody(lambda: check_disk(open_folder, 1))
+    same(found, "error", f"{open_folder} cannot be written to: Permission denied")
     unmade = open_folder / "a" / "out"
     same(as_nobody(lambda: check_disk(unmade, 1)), "error", f"{unmade} cannot be made: {open_folder} cannot be")
 

@@ -156,7 +156,11 @@ def refuse_without_room(settings: Settings, out: OutPaths, run: RunPaths | None)
 
 def left_bytes(run: RunPaths) -> int:
     """About how much is still to be written of a run that is not complete, its present round counted as a whole."""
-    state = load_state(run.state)
+    try:
+        state = load_state(run.state)
+    except AutotrainError:
+        # It is made again from the events, once there is room.
+        return needed_bytes(load(run.config))
     return 0 if state.status == "completed" else needed_bytes(load(run.config), max(state.current_round, 1))
 
 
