@@ -259,7 +259,7 @@ def test_a_damaged_file_is_a_value_or_a_sentence(reader: Reader, folder: Path) -
     elif path.suffix == ".json":
         kinds.append(foreign(json.loads(content)))
 
-    @examples(60)
+    @examples(40)
     @given(st.one_of(kinds))
     def look(content: bytes) -> None:
         path.write_bytes(content)
@@ -295,7 +295,7 @@ def test_a_bad_line_costs_no_other(reader: Reader, folder: Path) -> None:
     path.write_bytes(b"")
     nothing = outcome(reader, path)
 
-    @examples(30)
+    @examples(20)
     @given(st.one_of(damaged(lines[place]), foreign(json.loads(lines[place]))))
     def look(line: bytes) -> None:
         line = line.replace(b"\n", b" ") + b"\n"
@@ -315,7 +315,7 @@ def test_the_bad_line_is_named(reader: Reader, folder: Path) -> None:
     assert f"{reader} line 2: " in outcome(reader, path)
 
 
-@examples(40)
+@examples(20)
 @given(st.data())
 def test_damaged_weights_are_refused(folder: Path, data: st.DataObject) -> None:
     manifest = folder / "manifest.json"
@@ -341,7 +341,7 @@ def test_weights_of_another_kind_are_refused_though_the_manifest_knows_them(fold
 # What goes on after the damage
 
 
-@examples(40)
+@examples(20)
 @given(st.data())
 def test_writing_goes_on_behind_the_last_whole_line(folder: Path, data: st.DataObject) -> None:
     for reader in (TOLERANT[0], TOLERANT[1]):
@@ -357,7 +357,7 @@ def test_writing_goes_on_behind_the_last_whole_line(folder: Path, data: st.DataO
         assert outcome(reader, path) is not None
 
 
-@examples(12)
+@examples(8)
 @given(st.data())
 def test_every_line_of_a_users_file_is_kept_or_rejected(folder: Path, data: st.DataObject) -> None:
     source, content = written(STRICT[0], folder)

@@ -133,7 +133,7 @@ def test_looking_never_fails(out: OutPaths, name: str) -> None:
     elif name.endswith(".json"):
         kinds.append(foreign(json.loads(whole)))
 
-    @examples(20)
+    @examples(12)
     @given(st.one_of(kinds))
     def look(content: bytes) -> None:
         path.write_bytes(content)
@@ -192,7 +192,7 @@ def test_a_state_is_made_again_from_events_whatever_they_are(out: OutPaths) -> N
     run = out.run(RUN_ID)
     whole = run.events.read_bytes()
 
-    @examples(30)
+    @examples(15)
     @given(st.one_of(damaged(whole), with_a_foreign_line(whole.splitlines(keepends=True))))
     def look(content: bytes) -> None:
         run.events.write_bytes(content)

@@ -67,7 +67,7 @@ def test_a_damaged_file_gives_settings_or_a_sentence(name: str) -> None:
     assert isinstance(settings, Settings)
     assert (settings.rounds, settings.lr, settings.teacher_model, settings.focus) == (3, 2e-4, "a model", False)
 
-    @examples(25)
+    @examples(15)
     @given(damaged(FILES[name]))
     def look(content: bytes) -> None:
         Path(name).write_bytes(content)

@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from autotrain.evaluate.report import RATES
 from autotrain.jsonl import BadLine, parse_line
 from autotrain.monitor.hardware import Gpu, ProcessMeter, gpus
-from autotrain.monitor.snapshot import DONE, Event, Pace, Snapshot, Step
+from autotrain.monitor.snapshot import DONE, Event, Pace, Snapshot, Step, seconds_taken
 from autotrain.monitor.tail import Tail
 from autotrain.redact import plain, plain_json
 from autotrain.run.events import check_figures, is_event
@@ -127,12 +127,9 @@ class _RunFiles:
                 seconds_of(moment)
             if state.schema_version != SCHEMA_VERSION:
                 raise ValueError(f"schema_version {state.schema_version}; this program reads {SCHEMA_VERSION}")
-            for number, records in state.stages.items():
-                if str(int(number)) != number:
-                    raise ValueError(f"a round {plain(number, 40)}")
-                for record in records.values():
-                    seconds_of(record.started_at)
-                    seconds_of(record.ended_at or record.started_at)
+            for record in (record for records in state.stages.values() for record in records.values()):
+                seconds_of(record.started_at)
+                seconds_taken(record)
         except (ValueError, OverflowError) as error:
             why = _first(error) if isinstance(error, ValidationError) else str(error)
             self.problem = f"state.json is damaged: {plain(why, 200)}"
