@@ -29,7 +29,6 @@ from autotrain.run.state import STAGES, State, load_state
 
 ROOT = Path(__file__).resolve().parent.parent
 CONCURRENCY = 2
-ROUNDS = 2
 PATIENCE = 300.0
 SIGNALS = ("KILL", "TERM", "INT", "HUP")
 TARGETS = ("stage", "loop", "both")
@@ -71,10 +70,10 @@ def reply(request: Body) -> Answer:
     return Answer(body=good(fixed).body, wait=0.1)
 
 
-def settings_of(model: Path, execute: bool) -> dict[str, str]:
-    """A run of two rounds that takes half a minute; without execution the loss decides, and adapters are promoted."""
+def settings_of(model: Path, execute: bool, rounds: int) -> dict[str, str]:
+    """Rounds of a quarter of a minute each; without execution the loss decides, and adapters are promoted."""
     return {
-        "ROUNDS": str(ROUNDS), "SAMPLES_PER_ROUND": "24", "SAMPLES_PER_REQUEST": "2", "VAL_RATIO": "0.25",
+        "ROUNDS": str(rounds), "SAMPLES_PER_ROUND": "24", "SAMPLES_PER_REQUEST": "2", "VAL_RATIO": "0.25",
         "TASK_TYPES": "algorithm_implementation=3,bug_fixing=1", "TEACHER_MODEL": "test-teacher",
         "TEACHER_CONCURRENCY": str(CONCURRENCY), "BASE_MODEL": str(model), "DEVICE": "cpu", "QUANTIZATION_BITS": "16",
         "SEQ_LEN": "1024", "LORA_R": "4", "LR": "1e-3", "BATCH_SIZE": "2", "GRAD_ACCUM": "1", "TRAIN_STEPS": "24",
@@ -86,9 +85,9 @@ def settings_of(model: Path, execute: bool) -> dict[str, str]:
 class Disturbed:
     """Runs of the same settings and the same teacher, each in a folder of its own."""
 
-    def __init__(self, folder: Path, model: Path, execute: bool = False) -> None:
+    def __init__(self, folder: Path, model: Path, execute: bool = False, rounds: int = 2) -> None:
         self.folder = folder
-        self.settings = settings_of(model, execute)
+        self.settings = settings_of(model, execute, rounds)
         self.usual: dict[tuple[int, str], float] = {}
 
     def undisturbed(self) -> Outcome:
@@ -253,8 +252,8 @@ def _left_behind(outcome: Outcome) -> list[str]:
 def _files(run: RunPaths) -> dict[str, bytes]:
     """What has to be the same, byte for byte: data, adapters, answers and reports, without names and times."""
     found = {}
-    for folder in ("data", "eval", *(f"out_lora_round_{number}" for number in range(1, ROUNDS + 1))):
-        for path in sorted((run.root / folder).rglob("*")):
+    for folder in (run.data, run.eval, *run.root.glob("out_lora_round_*")):
+        for path in sorted(folder.rglob("*")):
             name = str(path.relative_to(run.root))
             if path.is_file():
                 # How often something was asked is held against the teacher's own count.
@@ -289,19 +288,22 @@ def _changed(one: Mapping[str, Any], two: Mapping[str, Any]) -> str:
 # When to disturb
 
 
-PLACES = [(number, name) for number in range(1, ROUNDS + 1) for name in STAGES]
 WAYS = list(itertools.product(SIGNALS, TARGETS))
 
 
-def boundaries() -> list[list[Moment]]:
+def places(rounds: int) -> list[tuple[int, str]]:
+    return [(number, name) for number in range(1, rounds + 1) for name in STAGES]
+
+
+def boundaries(rounds: int = 2) -> list[list[Moment]]:
     """For each signal a series that disturbs as each stage of each round is complete."""
     return [
-        [Moment(number, name, 1.0, sent, ("loop", "both")[place % 2]) for place, (number, name) in enumerate(PLACES)]
+        [Moment(*place, 1.0, sent, target) for place, target in zip(places(rounds), itertools.cycle(("loop", "both")))]
         for sent in SIGNALS
     ]
 
 
-def moments(count: int, seed: int, each: int = 4) -> list[list[Moment]]:
+def moments(count: int, seed: int, each: int = 4, rounds: int = 2) -> list[list[Moment]]:
     """So many moments inside stages in series of at most `each`; every way to disturb comes as often as every other."""
     chance = random.Random(seed)
     ways = [WAYS[number % len(WAYS)] for number in range(count)]
@@ -309,9 +311,10 @@ def moments(count: int, seed: int, each: int = 4) -> list[list[Moment]]:
     series = []
     for start in range(0, count, each):
         part = ways[start : start + each]
-        places = sorted(chance.sample(range(len(PLACES)), len(part)))
+        order = places(rounds)
+        chosen = sorted(chance.sample(range(len(order)), len(part)))
         series.append(
-            [Moment(*PLACES[place], round(chance.uniform(0.02, 0.95), 2), *way)
-             for place, way in zip(places, part, strict=True)]
+            [Moment(*order[place], round(chance.uniform(0.02, 0.95), 2), *way)
+             for place, way in zip(chosen, part, strict=True)]
         )  # fmt: skip
     return series
