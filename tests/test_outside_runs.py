@@ -176,6 +176,15 @@ def test_what_stands_where_a_run_should_be_is_told(out: OutPaths) -> None:
             read_order(Source("command line", {"out_dir": str(out.root)}), RUN_ID)
 
 
+@pytest.mark.parametrize("benchmarks", [[1], 3, {"b": {"items": 3}}, {"b": {"models": {"new": {"total": {}}}}}])
+def test_benchmarks_in_another_form_cost_no_other_part_of_a_report(out: OutPaths, benchmarks: object) -> None:
+    path = out.run(RUN_ID).report(1)
+    path.write_text(json.dumps({**json.loads(path.read_text()), "benchmarks": benchmarks}))
+    shown = "\n".join(line.plain for line in frame(Follower(out).look(), Page(5, 120, 60))[0])
+    assert "benchmarks: what the report says of them is not in its form" in shown
+    assert "round 1, 20 held-out items: promoted" in shown
+
+
 def test_the_page_of_damaged_files_is_a_page(out: OutPaths) -> None:
     """One of each: a page takes half a second."""
     run = out.run(RUN_ID)

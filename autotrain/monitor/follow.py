@@ -256,8 +256,6 @@ def is_report(value: Mapping[str, Any]) -> bool:
         figures = [model["total"] for model in models.values()]
         figures += [part for model in models.values() for part in model["by_task_type"].values()]
         rates = [figure[name] for figure in figures for name in RATES]
-        benchmarks = (value.get("benchmarks") or {}).values()
-        rates += [model["total"]["pass_at_1"] for one in benchmarks for model in one["models"].values()]
         numbers = [rate[name] for rate in rates if rate is not None for name in ("value", "hits", "n", "low", "high")]
         numbers += [item[name] for item in comparisons for name in ("wins", "losses", "ties", "p")]
         numbers += [many for model in models.values() for many in (model["total"].get("failures") or {}).values()]

@@ -84,10 +84,14 @@ def _benchmarks(report: Mapping[str, Any], page: Page) -> list[Line]:
         return []
     names = [name for name in TITLES if name in report["models"]]
     rows: list[list[Cell]] = [[Text("benchmarks", HEADING), *(Text(TITLES[name], HEADING) for name in names)]]
-    for title, benchmark in benchmarks.items():
-        figures = [benchmark["models"].get(name) for name in names]
-        rates = (_rate(part["total"]["pass_at_1"] if part else None, page.width < WIDE) for part in figures)
-        rows.append([title, *rates])
+    try:
+        for title, benchmark in benchmarks.items():
+            figures = [benchmark["models"].get(name) for name in names]
+            rates = (_rate(part["total"]["pass_at_1"] if part else None, page.width < WIDE) for part in figures)
+            rows.append([title, *rates])
+    # The rest of a report is looked at before it is taken for one; this part may be in another form.
+    except (LookupError, TypeError, ValueError, ArithmeticError, AttributeError):
+        return [Text("benchmarks: what the report says of them is not in its form", "yellow"), Text()]
     return [*grid(rows), Text()]
 
 
