@@ -312,7 +312,7 @@ def moments(count: int, seed: int, each: int = 4, rounds: int = 2) -> list[list[
     for start in range(0, count, each):
         part = ways[start : start + each]
         order = places(rounds)
-        chosen = sorted(chance.sample(range(len(order)), len(part)))
+        chosen = sorted(chance.choices(range(len(order)), k=len(part)))
         series.append(
             [Moment(*order[place], round(chance.uniform(0.02, 0.95), 2), *way)
              for place, way in zip(chosen, part, strict=True)]

@@ -62,7 +62,10 @@ def test_the_key_is_nowhere_but_in_the_teachers_stage(tmp_path: Path) -> None:
     home.mkdir()
     temporary.mkdir()
     world = Disturbed(tmp_path, build_model(tmp_path / "model"), execute=True)
-    more = {"OPENAI_API_KEY": CANARY, "ROUNDS": "1", "HOME": str(home), "TMPDIR": str(temporary)}
+    more = {
+        "OPENAI_API_KEY": CANARY, "ROUNDS": "1", "SAMPLES_PER_ROUND": "12", "TRAIN_STEPS": "2",
+        "HOME": str(home), "TMPDIR": str(temporary),
+    }  # fmt: skip
     with TeacherServer(REPLIES, then=reply, key=CANARY) as teacher, Watch(tmp_path) as watch:
         loop = world.start("out", teacher, umask=0o077, **more)
         out = OutPaths(tmp_path / "out")

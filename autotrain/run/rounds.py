@@ -12,7 +12,6 @@ from autotrain.run.journal import Journal
 from autotrain.run.lock import open_stage
 from autotrain.run.paths import OutPaths, RunPaths
 from autotrain.run.prune import prune
-from autotrain.run.summary import summary_text
 
 
 def round_start(root: Path, round_number: int) -> int:
