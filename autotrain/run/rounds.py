@@ -46,6 +46,9 @@ def round_end(root: Path, round_number: int) -> int:
 
 def finish(root: Path, status: int, reason: str | None = None) -> int:
     """Close the run with its last stage's exit status, print the summary, return the loop's own status."""
+    # Of all steps this one alone needs it, and it imports the most.
+    from autotrain.run.summary import summary_text
+
     run = RunPaths(root)
     # The ending has its place, however full the disk is; a run at rest needs none.
     run.reserve.unlink(missing_ok=True)
