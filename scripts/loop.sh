@@ -18,13 +18,14 @@ if [ "${1:-}" != --drive ]; then
   exec "$PYTHON" -m autotrain.run start --loop "$here/loop.sh" "$@"
 fi
 run=$2
-rounds=$3
+first=$3
+rounds=$4
 
 # Only the teacher's stage gets to see the key: it comes through a pipe and is in no other process's environment.
 key=
-if [ -n "${4:-}" ]; then
-  IFS= read -r key <&"$4" || true
-  eval "exec $4<&-"
+if [ -n "${5:-}" ]; then
+  IFS= read -r key <&"$5" || true
+  eval "exec $5<&-"
 fi
 
 # Short, so never interrupted.
@@ -65,7 +66,7 @@ stage() {
   [ "$status" -eq 0 ] || step finish "$run" "$status" || exit $?
 }
 
-for ((round = 1; round <= rounds; round++)); do
+for ((round = first; round <= rounds; round++)); do
   step round-start "$run" "$round"
   OPENAI_API_KEY=$key stage 01_teacher_generate.py # topics  -> raw
   stage 02_validate.py                             # raw     -> clean

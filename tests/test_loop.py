@@ -319,6 +319,24 @@ def test_a_killed_loop_leaves_nothing_that_is_in_the_way(checkout: Checkout) -> 
     check_books(checkout, 1)
 
 
+def test_a_resumed_run_begins_with_the_first_round_that_is_not_complete(checkout: Checkout) -> None:
+    checkout.mark("slow-validate")
+    loop = checkout.start()
+    checkout.wait_for("1 validate", loop)
+    checkout.clear("slow-validate")
+    checkout.wait_for("2 generate", loop)
+    checkout.mark("slow-validate")
+    checkout.wait_for("2 validate", loop)
+    loop.terminate()
+    assert ended(loop)[0] == 3
+    checkout.clear("slow-validate")
+    assert checkout.run("--resume")[0] == 0
+    assert checkout.log == [*done(2)[:7], *done(2)[6:]]
+    check_books(checkout, 2)
+    skipped = [(event["round"], event["stage"]) for event in checkout.events if event["event_type"] == "stage_skip"]
+    assert skipped == [(2, "generate")]
+
+
 def test_everything_killed_at_once_resumes_with_the_same_books(checkout: Checkout) -> None:
     checkout.mark("slow-evaluate")
     loop = checkout.start("--rounds", "1")
@@ -477,6 +495,8 @@ def test_a_file_that_is_not_as_it_was_left_is_named_and_made_again_only_when_ask
     status, _, err = checkout.run("--resume", "--redo")
     assert status == 0, err
     assert checkout.log[done_before:] == [*done(1)[2:], *done(2)[5:]]
+    skipped = [event["stage"] for event in checkout.events if event["event_type"] == "stage_skip"]
+    assert skipped == ["generate", "validate"]
     check_books(checkout, 2)
     assert (folder / "data" / "gate_1.jsonl").read_text() == "{}\n"
     assert checkout.run("--resume")[0] == 0

@@ -33,7 +33,7 @@ from autotrain.train.card import write_manifest
 
 ROOT = Path(__file__).resolve().parent.parent
 # Stands where loop.sh stands: it is executed in place of Python when everything is ready.
-LOOP = 'echo "loop $1 $2 $3 $$"\n'
+LOOP = 'echo "loop $1 $2 $3 $4 $$"\n'
 
 
 @pytest.fixture
@@ -88,7 +88,7 @@ def test_a_new_run_has_its_folder_and_the_links_lead_to_it(out: OutPaths) -> Non
     (run_id,) = out.run_ids()
     assert re.fullmatch(r"run_\d{8}_\d{6}_[0-9a-f]{6}", run_id)
     run = out.run(run_id)
-    loop = re.search(r"^loop --drive (.+) 2 (\d+)$", result.stdout, re.MULTILINE)
+    loop = re.search(r"^loop --drive (.+) 1 2 (\d+)$", result.stdout, re.MULTILINE)
     assert loop is not None
     assert loop[1] == str(run.root)
     # The loop took the place of the process that holds the lock.
@@ -190,7 +190,7 @@ def test_resume_goes_on_with_the_newest_run_and_its_settings(out: OutPaths) -> N
     finish(run.root, 3)
     result = begin(out, "--resume")
     assert result.returncode == 0, result.stderr
-    assert f"loop --drive {run.root} 4 " in result.stdout
+    assert f"loop --drive {run.root} 1 4 " in result.stdout
     assert read_request(run.control) == "run"
     state = load_state(run.state)
     assert (state.status, state.counters) == ("running", {"n": 5})

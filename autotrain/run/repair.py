@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -65,7 +66,7 @@ def _state_of_events(paths: RunPaths) -> State | None:
                 whole = whole and one is not None and one.status == "completed"
                 if one is not None and not whole:
                     one.status, one.artifacts = "stopped", {}
-        state.best = best_before(paths, _first_open_round(state))
+        state.best = best_before(paths, first_open_round(state))
     return state
 
 
@@ -81,10 +82,10 @@ def _lies_inside(path: object) -> bool:
     return isinstance(path, str) and "\0" not in path and not Path(path).is_absolute() and ".." not in Path(path).parts
 
 
-def _first_open_round(state: State) -> int:
-    """The first round whose evaluation is not complete."""
-    done = {number for number, name, _ in completed(state) if name == "evaluate"}
-    return next(number for number in range(1, len(done) + 2) if number not in done)
+def first_open_round(state: State) -> int:
+    """The first round of which a stage is not complete."""
+    done = Counter(number for number, _, _ in completed(state))
+    return next(number for number in range(1, len(done) + 2) if done[number] < len(STAGES))
 
 
 def decision_of(paths: RunPaths, number: int) -> dict[str, Any] | None:

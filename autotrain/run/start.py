@@ -33,6 +33,8 @@ from autotrain.run.folder import check_folder, check_links, create_run, make_fol
 from autotrain.run.lock import take_lock
 from autotrain.run.paths import RUN_ID, OutPaths, RunPaths
 from autotrain.run.plan import fit, plan_text
+from autotrain.run.repair import first_open_round
+from autotrain.run.state import load_state
 from autotrain.run.summary import summary_text
 from autotrain.sources import Source, add_flags, find_key, from_flags, gather, resolve
 from autotrain.train.models import require_base
@@ -81,7 +83,7 @@ def settle(source: Source, resume: str | None = None) -> Order:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Check the settings, lock OUT_DIR, open the run, then become the loop: `bash LOOP --drive RUN ROUNDS`.
+    """Check the settings, lock OUT_DIR, open the run, then become the loop: `bash LOOP --drive RUN FIRST ROUNDS`.
 
     The lock lives on an inherited descriptor, so it is held as long as the loop or a stage of it lives.
     """
@@ -128,7 +130,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         tell(f"loop.sh: {error}; OUT_DIR must be a folder that can be written to")
         return SettingsError.exit_status
     os.set_inheritable(lock, True)
-    words = ["bash", str(options.loop), "--drive", str(run.root), str(settings.rounds)]
+    state = load_state(run.state)
+    # The last one that was begun may still have to be closed.
+    first = max(1, min(first_open_round(state), state.current_round))
+    words = ["bash", str(options.loop), "--drive", str(run.root), str(first), str(settings.rounds)]
     keys = {name: value for name, value in os.environ.items() if name.lower() == "openai_api_key"}
     if any(keys.values()):
         words.append(str(_pipe_with(next(filter(None, keys.values())))))
