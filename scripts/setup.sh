@@ -168,7 +168,8 @@ make_venv() {
 
 # The direct requirements only, with the lock as constraints: what a CPU build of torch does not need stays out.
 install_packages() {
-    local folder site install=("$PYTHON" -m pip install --disable-pip-version-check --no-input)
+    # Not compiled: of 30,000 modules a run imports a few thousand, and Python compiles these as it meets them.
+    local folder site install=("$PYTHON" -m pip install --disable-pip-version-check --no-input --no-compile)
     if is_uv_used; then
         install=(uv pip install --python "$PYTHON")
         for folder in ${PIP_FIND_LINKS:-}; do install+=(--find-links "$folder"); done
