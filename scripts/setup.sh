@@ -168,7 +168,7 @@ make_venv() {
 
 # The direct requirements only, with the lock as constraints: what a CPU build of torch does not need stays out.
 install_packages() {
-    # Not compiled: of 30,000 modules a run imports a few thousand, and Python compiles these as it meets them.
+    # Not compiled: of 17,000 modules a run imports a few thousand, and Python compiles these as it meets them.
     local folder site install=("$PYTHON" -m pip install --disable-pip-version-check --no-input --no-compile)
     if is_uv_used; then
         install=(uv pip install --python "$PYTHON")
