@@ -11,10 +11,10 @@ status=0
 if [ $# -eq 0 ]; then
     "$PYTHON" -m ruff check . || status=1
     "$PYTHON" -m mypy || status=1
-    # Three files of tests at a time, because many wait; the long ones first (tests/conftest.py). On two cores, torch with
-    # two threads in each would be slower than with one.
+    # Two files of tests at a time (three are slower), the long ones first (tests/conftest.py). On two cores, torch with
+    # two threads in both would be slower than with one.
     export OMP_NUM_THREADS=1
-    set -- -n 3 --dist loadfile --no-loadscope-reorder
+    set -- -n 2 --dist loadfile --no-loadscope-reorder
 fi
 "$PYTHON" -m pytest "$@" || status=$?
 exit "$status"
