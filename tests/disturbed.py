@@ -152,7 +152,7 @@ class Disturbed:
                 begun = begun or time.monotonic()
                 if time.monotonic() - begun >= moment.part * self.usual[moment.round, moment.stage]:
                     break
-            time.sleep(0.005)
+            time.sleep(0.02)
         if loop.poll() is not None:
             return False
         record = _record(out, moment)
