@@ -92,16 +92,22 @@ def sha256_of(path: Path) -> str:
 
 def is_full(error: BaseException) -> bool:
     """Whether an error, or one that it came from, is that a disk is full, or a quota on it reached."""
-    chain: list[BaseException] = []
-    link: BaseException | None = error
-    while link is not None and link not in chain:
+    for link in origins(error):
         if isinstance(link, OSError) and link.errno in FULL:
             return True
         if type(link).__name__ in WORDS_ALONE and any(words in str(link) for words in FULL_WORDS):
             return True
+    return False
+
+
+def origins(error: BaseException) -> Iterator[BaseException]:
+    """An error, and those that it came from."""
+    chain: list[BaseException] = []
+    link: BaseException | None = error
+    while link is not None and link not in chain:
+        yield link
         chain.append(link)
         link = link.__cause__ or link.__context__
-    return False
 
 
 def has_room(folder: Path) -> bool:

@@ -9,6 +9,7 @@ from autotrain.evaluate.focus import Aim
 from autotrain.evaluate.metrics import Metrics
 from autotrain.evaluate.promotion import Decision
 from autotrain.evaluate.statistics import SMALL, Comparison
+from autotrain.run.events import check_figures
 
 REPORT_VERSION = 2
 TITLES = {"base": "base", "best": "best so far", "new": "this round"}
@@ -231,6 +232,30 @@ def _estimate(value: Mapping[str, Any] | None) -> str:
     if value is None:
         return "–"
     return f"{value['value']:.1%} ({value['n']} items, {value['low']:.1%}–{value['high']:.1%})"
+
+
+def is_report(value: Mapping[str, Any]) -> bool:
+    """Whether an object has the form of a round's report, as far as it is used here."""
+    try:
+        models, decision, comparisons = value["models"], value["decision"], value["comparisons"].values()
+        figures = [model["total"] for model in models.values()]
+        figures += [part for model in models.values() for part in model["by_task_type"].values()]
+        rates = [figure[name] for figure in figures for name in RATES]
+        numbers = [rate[name] for rate in rates if rate is not None for name in ("value", "hits", "n", "low", "high")]
+        numbers += [item[name] for item in comparisons for name in ("wins", "losses", "ties", "p")]
+        numbers += [many for model in models.values() for many in (model["total"].get("failures") or {}).values()]
+        perhaps = [figure[name] for figure in figures for name in ("validation_loss", "mean_tokens")]
+        perhaps += [item.get("p_corrected") for item in comparisons]
+        check_figures([*numbers, *(number for number in perhaps if number is not None)])
+        texts = [decision["reason"], value["execution"], *(item["verdict"] for item in comparisons)]
+        return (
+            {"base", "new"} <= models.keys()
+            and type(value["round"]) is type(value["items"]) is type(value.get("report_version", 1)) is int
+            and type(decision["promoted"]) is bool
+            and all(isinstance(text, str) for text in texts)
+        )
+    except (KeyError, TypeError, ValueError, AttributeError):
+        return False
 
 
 if __name__ == "__main__":

@@ -16,12 +16,11 @@ from autotrain.evaluate.benchmarks import answer_as_run, question_for, read_benc
 from autotrain.evaluate.engines import adapter_as_model, base_as_model, engine_for
 from autotrain.evaluate.exam import Asked, answer_all, grade
 from autotrain.evaluate.page import page_of
-from autotrain.evaluate.report import AGAINST_BASE, Report, show_comparison, show_rate, to_markdown
+from autotrain.evaluate.report import AGAINST_BASE, Report, is_report, show_comparison, show_rate, to_markdown
 from autotrain.files import replace_link, replace_text
 from autotrain.gate.jail import Jail, limits_of
 from autotrain.generate.topics import read_focus
 from autotrain.jsonl import write_jsonl
-from autotrain.monitor.follow import is_report
 from autotrain.run.paths import RunPaths
 from autotrain.run.stage import Done, Stage, required
 from autotrain.run.state import Best

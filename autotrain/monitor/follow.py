@@ -9,13 +9,13 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from autotrain.evaluate.report import RATES
+from autotrain.evaluate.report import is_report
 from autotrain.jsonl import BadLine, parse_line
 from autotrain.monitor.hardware import Gpu, ProcessMeter, gpus
 from autotrain.monitor.snapshot import DONE, Event, Pace, Snapshot, Step, seconds_taken
 from autotrain.monitor.tail import Tail
 from autotrain.redact import plain, plain_json
-from autotrain.run.events import check_figures, is_event
+from autotrain.run.events import is_event
 from autotrain.run.lock import condition
 from autotrain.run.paths import OutPaths, RunPaths
 from autotrain.run.state import MOST, SCHEMA_VERSION, State, add, seconds_of
@@ -247,27 +247,3 @@ class Log:
             return None
         tokens = None if tokens_before is None or tokens_after is None else tokens_after - tokens_before
         return Pace(after - before, tokens, ended - began)
-
-
-def is_report(value: Mapping[str, Any]) -> bool:
-    """Whether an object has the form of a round's report, as far as it is used here."""
-    try:
-        models, decision, comparisons = value["models"], value["decision"], value["comparisons"].values()
-        figures = [model["total"] for model in models.values()]
-        figures += [part for model in models.values() for part in model["by_task_type"].values()]
-        rates = [figure[name] for figure in figures for name in RATES]
-        numbers = [rate[name] for rate in rates if rate is not None for name in ("value", "hits", "n", "low", "high")]
-        numbers += [item[name] for item in comparisons for name in ("wins", "losses", "ties", "p")]
-        numbers += [many for model in models.values() for many in (model["total"].get("failures") or {}).values()]
-        perhaps = [figure[name] for figure in figures for name in ("validation_loss", "mean_tokens")]
-        perhaps += [item.get("p_corrected") for item in comparisons]
-        check_figures([*numbers, *(number for number in perhaps if number is not None)])
-        texts = [decision["reason"], value["execution"], *(item["verdict"] for item in comparisons)]
-        return (
-            {"base", "new"} <= models.keys()
-            and type(value["round"]) is type(value["items"]) is type(value.get("report_version", 1)) is int
-            and type(decision["promoted"]) is bool
-            and all(isinstance(text, str) for text in texts)
-        )
-    except (KeyError, TypeError, ValueError, AttributeError):
-        return False

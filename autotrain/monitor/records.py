@@ -12,9 +12,9 @@ from typing import Any
 from pydantic import ValidationError
 
 from autotrain.errors import AutotrainError
+from autotrain.evaluate.report import is_report
 from autotrain.evaluate.statistics import Comparison, Rate, compare, rate
 from autotrain.jsonl import read_objects
-from autotrain.monitor.follow import is_report
 from autotrain.monitor.snapshot import seconds_taken
 from autotrain.redact import plain, plain_json
 from autotrain.run.funnel import FUNNEL
@@ -133,7 +133,7 @@ def read_report(path: Path) -> Mapping[str, Any] | None:
         report = _read_object(path)
     except AutotrainError:
         return None
-    return report if is_report(report) and type(report.get("round")) is int else None
+    return report if is_report(report) else None
 
 
 def _read_object(path: Path) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from typing import Any, TextIO
 
 from autotrain.config import EMBEDDED_MODEL, OFFLINE_TEACHERS, Settings, load, split_list
 from autotrain.errors import AutotrainError, Refused, SettingsError, StopRequested
-from autotrain.files import is_full
+from autotrain.files import is_full, origins
 from autotrain.run.control import resume_command
 from autotrain.run.paths import OutPaths, RunPaths
 from autotrain.run.state import load_state
@@ -212,13 +212,9 @@ def no_space(error: BaseException, run: RunPaths | None, folder: Path | None = N
 
 def _place_of(error: BaseException) -> Path | None:
     """The folder that an error, or one that it came from, was in."""
-    link: BaseException | None = error
-    for _ in range(10):
-        if link is None:
-            break
+    for link in origins(error):
         if isinstance(link, OSError) and isinstance(link.filename, str):
             return Path(link.filename).absolute().parent
-        link = link.__cause__ or link.__context__
     return None
 
 

@@ -26,9 +26,10 @@ def ensure_state(paths: RunPaths) -> str | None:
     try:
         load_state(paths.state)
         return None
-    except AutotrainError as error:
-        if isinstance(error, SettingsError):
-            raise
+    except SettingsError:
+        raise
+    except AutotrainError:
+        pass
     state = _state_of_events(paths)
     if state is None:
         raise AutotrainError(
