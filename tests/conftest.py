@@ -1,4 +1,4 @@
-"""What every test stands on: no hub, no telemetry, and child processes that find this checkout's package."""
+"""What every test stands on: no settings but its own, no hub, and child processes that find this checkout's package."""
 
 import os
 from pathlib import Path
@@ -6,8 +6,12 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
+from autotrain.config import Settings
+
 ROOT = Path(__file__).resolve().parent.parent
 
+for name in [name for name in os.environ if name.lower() in Settings.model_fields]:
+    del os.environ[name]
 os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ["HF_HUB_DISABLE_TELEMETRY"] = "1"
 os.environ["TOKENIZERS_PARALLELISM"] = "false"

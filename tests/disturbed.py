@@ -118,6 +118,7 @@ class Disturbed:
     ) -> "subprocess.Popen[bytes]":
         """A loop in a folder and with a log of this name; `more` is put into its environment."""
         out = self.folder / name
+        # A bench has no conftest.py.
         kept = {key: value for key, value in os.environ.items() if key.lower() not in Settings.model_fields}
         env = {**kept, **self.settings, "OUT_DIR": str(out), "TEACHER_BASE_URL": teacher.base_url,
                "VIRTUAL_ENV": sys.prefix, "PYTHONPATH": str(ROOT), "HF_HUB_OFFLINE": "1", **more}  # fmt: skip
@@ -229,8 +230,8 @@ def differences(plain: Outcome, other: Outcome) -> list[str]:
         found.append(f"best_adapter leads to {_target(other.run)}, not to {_target(plain.run)}")
     if changed := _changed(one.counters, two.counters):
         found.append(f"counters differ: {changed}")
-    counters, usage, _ = sum_deltas(other.run.events)
-    if counters != two.counters or usage != two.usage:
+    sums = sum_deltas(other.run.events)
+    if (sums.counters, sums.usage) != (two.counters, two.usage) or sums.damaged:
         found.append("the events do not add up to state.json")
     in_flight = CONCURRENCY * sum(moment.stage == "generate" for moment in other.hit)
     if not plain.requests <= other.requests <= plain.requests + in_flight:

@@ -1,6 +1,5 @@
 """Steering: when asking a loop for something makes sense, and what is said where it does not."""
 
-import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -72,9 +71,6 @@ def control(
     out: OutPaths, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> Callable[..., Answer]:
     """`python -m autotrain.control` with these words: exit status, output, errors."""
-    for name in list(os.environ):
-        if name.lower() in Settings.model_fields:
-            monkeypatch.delenv(name)
 
     def call(*words: str, here: bool = False) -> Answer:
         folder = [] if here else ["--out-dir", str(out.root)]

@@ -507,9 +507,6 @@ def wait_for_event(run: Path, message: str, stage: str) -> None:
 def out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[Path | str], list[str]]:
     """The words that start a run in a folder, in a shell without settings of its own."""
     monkeypatch.chdir(tmp_path)
-    for name in list(os.environ):
-        if name.lower() in Settings.model_fields:
-            monkeypatch.delenv(name)
     Path("loop.sh").write_text("true\n")
     words = ["--loop", "loop.sh", "--teacher", "builtin", "--base-model", EMBEDDED_MODEL, "--lora-r", "1"]
     return lambda folder: [*words, f"--out-dir={folder}"]

@@ -128,7 +128,7 @@ def test_only_what_follows_the_last_line_is_cut(tmp_path: Path, before: bytes, a
 
 def test_deltas_add_up_by_run_and_by_stage(tmp_path: Path) -> None:
     path = tmp_path / "events.jsonl"
-    assert sum_deltas(path) == ({}, {}, {})
+    assert sum_deltas(path) == ({}, {}, {}, [])
     append(
         path, round_number=1, stage="gate", counters_delta={"ok": 2, "loss": 0.1}, usage_delta={"tokens": 5}
     )
@@ -139,4 +139,5 @@ def test_deltas_add_up_by_run_and_by_stage(tmp_path: Path) -> None:
         {"ok": 9, "loss": 0.3},
         {"tokens": 10},
         {(1, "gate"): {"ok": 1, "loss": 0.3}, (2, "gate"): {"ok": 7}},
+        [],
     )

@@ -34,14 +34,14 @@ def crash_between_event_and_state(paths: RunPaths, **deltas: float) -> None:
 
 
 def agree(paths: RunPaths) -> bool:
-    counters, usage, by_stage = sum_deltas(paths.events)
+    sums = sum_deltas(paths.events)
     state = load_state(paths.state)
     counts = {
         (int(number), name): record.counts
         for number, stages in state.stages.items()
         for name, record in stages.items()
     }
-    return (counters, usage, by_stage) == (state.counters, state.usage, counts)
+    return sums == (state.counters, state.usage, counts, [])
 
 
 def test_the_state_is_what_the_events_add_up_to(tmp_path: Path) -> None:
@@ -73,6 +73,21 @@ def test_a_crash_between_event_and_state_is_made_good(tmp_path: Path) -> None:
     resumed.reconcile()
     assert load_state(paths.state).counters == {"made": 5, "dropped": 1}
     assert agree(paths)
+
+
+def test_figures_that_a_damaged_event_held_are_kept_and_the_damage_is_told(tmp_path: Path) -> None:
+    paths = new_run(tmp_path)
+    journal = Journal(paths)
+    journal.start_stage(1, "gate")
+    for _ in range(3):
+        journal.record("progress", "", round_number=1, stage="gate", counters={"made": 2})
+    lines = paths.events.read_bytes().splitlines(keepends=True)
+    paths.events.write_bytes(b"".join([*lines[:2], lines[2][:20] + b"\0" + lines[2][21:], *lines[3:]]))
+    resumed = Journal(paths)
+    told = resumed.reconcile()
+    assert "(3)" in str(told)
+    state = load_state(paths.state)
+    assert (state.counters, state.stages["1"]["gate"].counts) == ({"made": 6}, {"made": 6})
 
 
 def test_what_an_unfinished_attempt_counted_is_taken_back_but_not_what_it_cost(tmp_path: Path) -> None:

@@ -44,9 +44,6 @@ Walk = Callable[["Pilot[None]"], Awaitable[None]]
 def out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[OutPaths]:
     """An OUT_DIR that does not exist yet; loops that a test started in it are ended."""
     monkeypatch.chdir(tmp_path)
-    for name in list(os.environ):
-        if name.lower() in Settings.model_fields:
-            monkeypatch.delenv(name)
     # The default one would be asked for at the hub.
     monkeypatch.setenv("BASE_MODEL", EMBEDDED_MODEL)
     Path("loop.sh").write_text(LOOP)

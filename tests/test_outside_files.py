@@ -116,9 +116,9 @@ def write_events(path: Path) -> None:
 
 
 def use_events(path: Path) -> Any:
-    counters, usage, by_stage = sum_deltas(path)
-    State(run_id="r", started_at=AT, updated_at=AT, counters=counters, usage=usage)
-    return counters, usage, by_stage
+    sums = sum_deltas(path)
+    State(run_id="r", started_at=AT, updated_at=AT, counters=sums.counters, usage=sums.usage)
+    return sums
 
 
 def write_ledger(path: Path) -> None:

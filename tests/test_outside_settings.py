@@ -24,8 +24,6 @@ FILES = {"config.yaml": YAML, ".env": DOTENV, "autotrain/config.yaml": YAML}
 
 @pytest.fixture(autouse=True)
 def here(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
-    for name in Settings.model_fields:
-        monkeypatch.delenv(name.upper(), raising=False)
     folder = tmp_path_factory.mktemp("here")
     (folder / "autotrain").mkdir()
     monkeypatch.chdir(folder)

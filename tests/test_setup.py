@@ -186,6 +186,11 @@ def test_a_new_lock_updates_the_environment_in_place(made: Made) -> None:
     assert project.run().stderr == ""
 
 
+def test_modules_are_compiled_though_python_is_told_to_keep_nothing(project: Project) -> None:
+    assert project.run(PYTHONDONTWRITEBYTECODE="1").returncode == 0
+    assert list((project.root / ".venv").rglob("tiny.*.pyc"))
+
+
 def test_activating_the_projects_own_environment_changes_nothing(made: Made) -> None:
     project = made.project
     result = project.run(SHOW, VIRTUAL_ENV=str(project.root / ".venv"))

@@ -39,9 +39,6 @@ LOOP = 'echo "loop $1 $2 $3 $4 $$"\n'
 @pytest.fixture
 def out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> OutPaths:
     monkeypatch.chdir(tmp_path)
-    for name in list(os.environ):
-        if name.lower() in Settings.model_fields:
-            monkeypatch.delenv(name)
     # The default one would be asked for at the hub.
     monkeypatch.setenv("BASE_MODEL", EMBEDDED_MODEL)
     Path("loop.sh").write_text(LOOP)

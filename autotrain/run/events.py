@@ -4,10 +4,11 @@ import json
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
+from autotrain.errors import AutotrainError
 from autotrain.files import append_whole
-from autotrain.jsonl import read_objects
+from autotrain.jsonl import BadLine, read_jsonl
 from autotrain.redact import plain, redact
 from autotrain.run.state import MOST, MOST_ROUNDS, add, seconds_of, timestamp
 
@@ -106,18 +107,32 @@ def check_figures(values: Iterable[Any]) -> None:
             raise ValueError(f"{plain(str(value), 40)} where a figure should be")
 
 
-def sum_deltas(path: Path) -> tuple[dict[str, Any], dict[str, Any], dict[tuple[int, str], dict[str, Any]]]:
-    """Add up all deltas: the run's counters, its usage, and the counters by (round, stage).
+class Sums(NamedTuple):
+    """What events add up to: the run's counters, its usage, the counters by (round, stage); lines that are none."""
+
+    counters: dict[str, Any]
+    usage: dict[str, Any]
+    by_stage: dict[tuple[int, str], dict[str, Any]]
+    damaged: list[int]
+
+
+def sum_deltas(path: Path) -> Sums:
+    """Add up all deltas, and note the numbers of the lines that are no event.
 
     Raises AutotrainError if the file cannot be read.
     """
-    counters: dict[str, Any] = {}
-    usage: dict[str, Any] = {}
-    by_stage: dict[tuple[int, str], dict[str, Any]] = {}
-    if path.exists():
-        for event in filter(is_event, read_objects(path)):
-            add(counters, event["counters_delta"])
-            add(usage, event["usage_delta"])
+    sums = Sums({}, {}, {}, [])
+    try:
+        for number, event in read_jsonl(path):
+            if isinstance(event, BadLine) or not is_event(event):
+                sums.damaged.append(number)
+                continue
+            add(sums.counters, event["counters_delta"])
+            add(sums.usage, event["usage_delta"])
             if event["stage"]:
-                add(by_stage.setdefault((event["round"], event["stage"]), {}), event["counters_delta"])
-    return counters, usage, by_stage
+                add(sums.by_stage.setdefault((event["round"], event["stage"]), {}), event["counters_delta"])
+    except FileNotFoundError:
+        pass
+    except OSError as error:
+        raise AutotrainError(f"{path} cannot be read: {error.strerror or error}") from None
+    return sums

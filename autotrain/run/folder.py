@@ -90,10 +90,9 @@ def reopen_run(out: OutPaths, run: RunPaths, settings: Settings, redo: bool) -> 
     sweep(run.root)
     remade = ensure_state(run)
     journal = Journal(run)
-    journal.reconcile()
-    if remade is not None:
-        print(remade, file=sys.stderr)
-        journal.record("error", remade, level="warn", error=remade)
+    for wrong in filter(None, (remade, journal.reconcile())):
+        print(wrong, file=sys.stderr)
+        journal.record("error", wrong, level="warn", error=wrong)
     if journal.state.settings_sha256 not in (None, fixed_digest(run.config)):
         raise SettingsError(
             f"{run.config} was changed since the run began, and not only {', '.join(map(str.upper, CHANGEABLE))}; "

@@ -114,12 +114,23 @@ class Journal:
             error=error,
         )
 
-    def reconcile(self) -> None:
-        """Make the state agree with the events, which are written first, after a crash between the two."""
-        counters, usage, by_stage = sum_deltas(self.paths.events)
-        self.state.counters, self.state.usage = counters, usage
-        for (round_number, name), counts in by_stage.items():
-            record = self.state.stage(round_number, name)
-            if record is not None:
-                record.counts = counts
+    def reconcile(self) -> str | None:
+        """Make the state agree with the events, which are written first, after a crash between the two.
+
+        Where lines of the events are damaged the state's own figures stay, if it has any; what is wrong, in words.
+        """
+        sums = sum_deltas(self.paths.events)
+        if not sums.damaged or not self.state.counters:
+            self.state.counters, self.state.usage = sums.counters, sums.usage
+            for (round_number, name), counts in sums.by_stage.items():
+                record = self.state.stage(round_number, name)
+                if record is not None:
+                    record.counts = counts
         save_state(self.paths.state, self.state)
+        if not sums.damaged:
+            return None
+        lines = ", ".join(map(str, sums.damaged[:5])) + (", …" if len(sums.damaged) > 5 else "")
+        return (
+            f"{self.paths.events} has {len(sums.damaged)} lines that are no events ({lines}): they are passed over; "
+            "counters may be wrong by what they said, data and adapters are not made of them"
+        )
