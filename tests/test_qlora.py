@@ -6,11 +6,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from tiny_model import build_model
 
 from autotrain.config import Settings
 from autotrain.errors import AutotrainError, Refused, StopRequested
 from autotrain.sample import Sample, in_fence
+from autotrain.train.models import load_base
 from autotrain.train.qlora import Step, plan_steps, train_adapter
 
 
@@ -203,3 +205,23 @@ def test_checkpoints_come_by_the_clock_and_at_most_so_many_stay(base: Path, tmp_
 
     train(base, tmp_path, check_control=look, checkpoint_minutes=1e-6, checkpoints_kept=3, train_steps=8)
     assert seen[-1] == ["checkpoint-5", "checkpoint-6", "checkpoint-7"]
+
+
+def test_a_base_in_4_bits_passes_the_same_gradient_after_it_answered(
+    base: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # bitsandbytes repacks what answers on a CPU with AVX512-BF16; here whatever the CPU is.
+    monkeypatch.setattr("bitsandbytes.nn.modules.has_avx512bf16", lambda: True)
+    model = load_base(str(base), settings(base), "cpu", 4)
+    ids = torch.arange(3, 19)[None]
+
+    def gradient() -> torch.Tensor:
+        embedded = model.get_input_embeddings()(ids).detach().requires_grad_()
+        model.train()(inputs_embeds=embedded, labels=ids).loss.backward()
+        assert embedded.grad is not None
+        return embedded.grad
+
+    before = gradient()
+    with torch.no_grad():
+        model.eval()(input_ids=ids)
+    assert torch.equal(gradient(), before)
