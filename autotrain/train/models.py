@@ -217,8 +217,8 @@ def load_base(path: str, settings: Settings, device: str, bits: int) -> "PreTrai
     with _loading(f"the base model {settings.base_model}"):
         model: PreTrainedModel = AutoModelForCausalLM.from_pretrained(path, **arguments)
     for layer in model.modules():
-        # On CPUs with AVX512-BF16 bitsandbytes repacks a layer that is asked anything in eval mode, for good, and passes
-        # no gradient through it: training would go on, and be wrong (bitsandbytes 0.50.2, Linear4bit.forward).
+        # With AVX512-BF16 bitsandbytes repacks, for good, a layer on the CPU that is asked anything in eval mode, and
+        # passes no gradient through it: training would go on, and be wrong (0.50.2, Linear4bit.forward).
         if hasattr(layer, "support_avx512bf16_for_cpu"):
             layer.support_avx512bf16_for_cpu = False
     return model
