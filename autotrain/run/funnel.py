@@ -17,6 +17,7 @@ FUNNEL = (
     ("rejected_weak_tests", "dropped: its tests find too few small bugs"),
     ("test_skipped", "kept without execution (nothing to run, or not run)"),
     ("test_pass", "kept, claim proved by running it"),
+    ("own_kept", "the student's own answers, right and kept"),
 )
 # What did not get through, and why.
 DROPPED = tuple((name, words.removeprefix("dropped: ")) for name, words in FUNNEL if words.startswith("dropped: "))
