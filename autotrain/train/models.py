@@ -128,11 +128,14 @@ def base_version(path: str) -> str:
 
 def quiet_libraries() -> None:
     """Keep progress bars and notes to developers out of a log that a person reads in the morning."""
+    import logging
     import warnings
 
     import datasets
     import transformers
 
+    # It asks for a package of kernels that it would fetch, for what is not done here: answering in 4 bits on a CPU.
+    logging.getLogger("bitsandbytes").setLevel(logging.ERROR)
     transformers.utils.logging.disable_progress_bar()
     transformers.utils.logging.set_verbosity_error()
     datasets.disable_progress_bars()
