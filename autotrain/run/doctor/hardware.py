@@ -111,8 +111,9 @@ def check_bitsandbytes(settings: Settings) -> Finding:
     """Whether bitsandbytes computes on the device that will be used: it keeps the weights, and on a card optimizes."""
     import torch
 
-    from autotrain.train.models import pick_device
+    from autotrain.train.models import pick_device, quiet_libraries
 
+    quiet_libraries()
     device, bits = pick_device(settings), settings.quantization_bits
     if device == "cpu" and bits == 16:
         return Finding("ok", "bitsandbytes", "not used: QUANTIZATION_BITS = 16")
