@@ -3,6 +3,7 @@
 import argparse
 import os
 import shlex
+import signal
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -123,6 +124,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     except AutotrainError as error:
         tell(f"loop.sh: {error}")
         return error.exit_status
+    except BrokenPipeError:
+        # Who reads this has seen enough: `--doctor | head`.
+        return 128 + signal.SIGPIPE
     except OSError as error:
         if is_full(error):
             tell(f"loop.sh: {no_space(error, run, out.root if out is not None else None)}")
