@@ -131,6 +131,6 @@ class Journal:
             return None
         lines = ", ".join(map(str, sums.damaged[:5])) + (", …" if len(sums.damaged) > 5 else "")
         return (
-            f"{self.paths.events} has {len(sums.damaged)} lines that are no events ({lines}): they are passed over; "
+            f"{self.paths.events} has lines that are no events ({lines}): they are passed over; "
             "counters may be wrong by what they said, data and adapters are not made of them"
         )
