@@ -33,7 +33,7 @@ PATIENCE = 300.0
 SIGNALS = ("KILL", "TERM", "INT", "HUP")
 TARGETS = ("stage", "loop", "both")
 # What differs between two runs that did the same: their names, how long things took, the teacher's port.
-TIMES = re.compile(rb'"seconds": [0-9.e+-]+|http://127.0.0.1:[0-9]+')
+TIMES = re.compile(rb'"(seconds|tokens_per_second)": [0-9.e+-]+|http://127.0.0.1:[0-9]+')
 MEASURED = ("latency_p50", "latency_p95", "requests_at_once")
 
 

@@ -655,7 +655,7 @@ def test_the_plan_tells_the_time_by_an_earlier_run(out: OutPaths) -> None:
     adapter.mkdir(parents=True)
     settings = Settings(base_model=EMBEDDED_MODEL, out_dir=out.root)
     assert "not known" in time_text(settings)
-    training = {"steps": 10, "tokens": 8000, "seconds": 40.0}
+    training = {"steps": 10, "tokens": 8000, "tokens_per_second": 200.0}
     used = {"batch_size": 2, "grad_accum": 4}
     identity = {"base_model": EMBEDDED_MODEL, "adapter_sha256": "a", "render_sha256": "r"}
     write_manifest(adapter, {**identity, "training": training, "settings": used})

@@ -176,9 +176,9 @@ def earlier_training(runs: Sequence[Path], base_model: str) -> tuple[float, floa
                 manifest = read_manifest(path.parent)
                 training, used = manifest["training"], manifest["settings"]
                 samples = training["steps"] * used["batch_size"] * used["grad_accum"]
-                tokens, seconds = float(training["tokens"]), float(training["seconds"])
-                if manifest["base_model"] == base_model and samples > 0 and 0 < tokens < 1e18 and 0 < seconds < 1e18:
-                    return tokens / samples, tokens / seconds
+                tokens, pace = float(training["tokens"]), float(training["tokens_per_second"])
+                if manifest["base_model"] == base_model and samples > 0 and 0 < tokens < 1e18 and 0 < pace < 1e18:
+                    return tokens / samples, pace
             except (AutotrainError, KeyError, TypeError, ValueError, OverflowError):
                 continue
     return None

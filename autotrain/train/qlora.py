@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
 from autotrain.config import Settings
@@ -63,7 +64,8 @@ class Trained:
     """What a training did. Tokens count prompts and answers, padding left out; losses are per answer token.
 
     `budget` is how many tokens went through the model at once, in the end; `best_step` the step whose weights were
-    kept, where early stopping looked; `packed` whether samples shared rows.
+    kept, where early stopping looked; `packed` whether samples shared rows. After a resume `seconds` and
+    `tokens_per_second` are of the last sitting, all else is of the whole training.
     """
 
     steps: int
@@ -76,6 +78,7 @@ class Trained:
     loss: float
     val_loss: float | None
     seconds: float
+    tokens_per_second: float
     device: str
     dtype: str
     packed: bool
@@ -164,6 +167,10 @@ def train_adapter(
         trained.save_pretrained(str(output))
         tokenizer.save_pretrained(str(output))
     _meet()
+    seconds = time.monotonic() - started
+    tokens = int(trainer.state.num_input_tokens_seen)
+    # Its own mean is that of the steps since the last resume; each step's loss is in the checkpoints.
+    losses = [float(entry["loss"]) for entry in trainer.state.log_history if "loss" in entry]
     return Trained(
         steps=int(result.global_step),
         best_step=int(trainer.state.best_global_step or result.global_step),
@@ -171,10 +178,11 @@ def train_adapter(
         bound=plan.bound if result.global_step == plan.steps else "EARLY_STOP",
         samples=len(fitting),
         too_long=len(samples) - len(fitting),
-        tokens=int(trainer.state.num_input_tokens_seen),
-        loss=round(float(result.training_loss), 4),
+        tokens=tokens,
+        loss=round(fmean(losses), 4),
         val_loss=None if val_loss is None else round(float(val_loss), 4),
-        seconds=round(time.monotonic() - started, 1),
+        seconds=round(seconds, 1),
+        tokens_per_second=round((tokens - watcher.tokens_before) / max(seconds, 0.1), 1),
         device=device,
         dtype=str(compute_dtype(device)).removeprefix("torch."),
         packed=trainer.packed,
@@ -333,6 +341,10 @@ def _watcher(
 
         interruption: StopRequested | None = None
         started = saved = time.monotonic()
+        tokens_before = 0
+
+        def on_train_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+            self.tokens_before = int(state.num_input_tokens_seen)
 
         def on_log(self, args: Any, state: Any, control: Any, logs: Any = None, **_: Any) -> None:
             if logs and "loss" in logs:

@@ -90,7 +90,7 @@ def in_round(stage: Stage, paths: RunPaths) -> Done:
     )
     return Done(
         f"{trained.steps} steps on {trained.samples} samples, loss {trained.loss:g}, "
-        f"{trained.tokens / max(trained.seconds, 0.1):.0f} tokens/s",
+        f"{trained.tokens_per_second:.0f} tokens/s",
         [paths.train(round_number), paths.val(round_number), final],
     )
 
