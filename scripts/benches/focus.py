@@ -31,6 +31,7 @@ def add_command(commands: Any) -> None:
     """Add `focus` to bench.py's commands."""
     parser = commands.add_parser("focus", help="the cpu preset with FOCUS and without, same seeds, same test tasks")
     parser.add_argument("--seeds", type=int, default=1, help="pairs of runs (default: 1)")
+    parser.add_argument("--seed", type=int, default=1, help="of the first pair; the next ones count on (default: 1)")
     parser.add_argument(
         "--rounds", type=int, default=2, help="of each run; the first has nothing to aim at (default: 2)"
     )
@@ -42,14 +43,14 @@ def add_command(commands: Any) -> None:
 
 def measure(options: argparse.Namespace) -> Measurement:
     """Every pair of runs, then their last adapters on the same tasks."""
-    if min(options.seeds, options.samples, options.train_steps, options.items) < 1 or options.rounds < 2:
-        raise SettingsError("--seeds, --samples, --train-steps and --items take numbers from 1, --rounds from 2")
+    if min(options.seeds, options.seed, options.samples, options.train_steps, options.items) < 1 or options.rounds < 2:
+        raise SettingsError("--seeds, --seed, --samples, --train-steps and --items take numbers from 1, --rounds from 2")
     rows: list[dict[str, Cell]] = []
     outcomes: dict[str, list[bool]] = {"1": [], "0": []}
     with TemporaryDirectory(prefix="autotrain-bench-") as name:
         folder = Path(name)
         _write_test(folder / "test.jsonl", options.items)
-        for seed in range(1, options.seeds + 1):
+        for seed in range(options.seed, options.seed + options.seeds):
             for arm in outcomes:
                 passed, seconds = _run_arm(
                     folder / f"seed-{seed}-focus-{arm}", folder / "test.jsonl", seed, arm, options
