@@ -44,7 +44,7 @@ def add_command(commands: Any) -> None:
 def measure(options: argparse.Namespace) -> Measurement:
     """Every pair of runs, then their last adapters on the same tasks."""
     if min(options.seeds, options.seed, options.samples, options.train_steps, options.items) < 1 or options.rounds < 2:
-        raise SettingsError("--seeds, --seed, --samples, --train-steps and --items take numbers from 1, --rounds from 2")
+        raise SettingsError("--seeds, --seed, --samples, --train-steps and --items are numbers from 1, --rounds from 2")
     rows: list[dict[str, Cell]] = []
     outcomes: dict[str, list[bool]] = {"1": [], "0": []}
     with TemporaryDirectory(prefix="autotrain-bench-") as name:
