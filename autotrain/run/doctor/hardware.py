@@ -9,6 +9,7 @@ from autotrain.config import EMBEDDED_MODEL, Settings
 from autotrain.monitor.hardware import Gpu, driver_version, gpus
 from autotrain.run.doctor.finding import Finding, Level
 from autotrain.run.plan import fit, memory_text
+from autotrain.train.models import NATIVE_BF16
 
 # Half the widest gap between two values of NF4, and of 8 bits with a little for rounding, in parts of the largest.
 MOST_LOST = {4: 0.16, 8: 0.006}
@@ -76,7 +77,7 @@ def check_card(settings: Settings, found: Sequence[Gpu], driver: str | None, tor
 
 def _card_of_torch(settings: Settings, driver: str | None, torch: Torch) -> Finding:
     card = torch.cards[0]
-    precision = "bf16" if card.capability >= (8, 0) else "no native bf16, so fp16"
+    precision = "bf16" if card.capability >= NATIVE_BF16 else "no native bf16, so fp16"
     text = f"{card.name}, {card.memory_gb:.0f} GB"
     text += f", driver {driver}" if driver else ""
     text += f", compute capability {_dotted(card.capability)}: {precision}"
