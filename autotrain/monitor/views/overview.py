@@ -120,10 +120,11 @@ def _funnel(counters: Mapping[str, int | float], width: int, wide: bool) -> list
     lost = [row for row in rows if row[1].startswith("rejected_") or row[1] in ("teacher_failed", "test_fail")]
     if not wide:
         short = {"teacher_generated": "generated", "validated_ok": "valid", "test_pass": "proved by running"}
-        kept = " → ".join(f"{many:,} {short.get(name, 'not run')}" for many, name, _ in rows if name in short)
-        unproved = "".join(f" + {many:,} not run" for many, name, _ in rows if name == "test_skipped")
+        kept = " → ".join(f"{many:,} {short[name]}" for many, name, _ in rows if name in short)
+        more = {"test_skipped": "not run", "own_kept": "of the student's own"}
+        kept += "".join(f" + {many:,} {more[name]}" for many, name, _ in rows if name in more)
         dropped = ", ".join(f"{words.removeprefix('dropped: ')} {many:,}" for many, _, words in lost)
-        return [Text(kept + unproved), *(wrapped(Text(f"dropped: {dropped}", "yellow"), width) if lost else [])]
+        return [*wrapped(Text(kept), width), *(wrapped(Text(f"dropped: {dropped}", "yellow"), width) if lost else [])]
     most = max(many for many, _, _ in rows)
     cells: list[list[Cell]] = []
     for row in rows:
