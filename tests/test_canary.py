@@ -43,7 +43,7 @@ class Watch:
         self._thread.join()
 
     def _look(self) -> None:
-        while not self._ended.wait(0.3):
+        while not self._ended.wait(0.1):
             for process in psutil.process_iter():
                 try:
                     words = " ".join(process.cmdline())

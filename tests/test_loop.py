@@ -501,7 +501,7 @@ def test_a_file_that_is_not_as_it_was_left_is_named_and_made_again_only_when_ask
     assert checkout.run("--resume")[0] == 0
 
 
-@pytest.mark.parametrize("damage", ["{", None])
+@pytest.mark.parametrize("damage", ["", "{", "[]", '{"schema_version": 2}', None])
 def test_a_state_that_cannot_be_read_is_made_again_from_the_events(checkout: Checkout, damage: str | None) -> None:
     checkout.mark("slow-train")
     loop = checkout.start("--rounds", "1")
