@@ -6,6 +6,7 @@ import json
 import math
 import zlib
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -133,10 +134,17 @@ def read_objects(path: Path) -> Iterator[dict[str, Any]]:
 
     Raises AutotrainError if the file cannot be read.
     """
-    try:
+    with readable(path):
         for _, value in read_jsonl(path):
             if not isinstance(value, BadLine):
                 yield value
+
+
+@contextmanager
+def readable(path: Path) -> Iterator[None]:
+    """Where `path` is read, raise AutotrainError naming it if it cannot be."""
+    try:
+        yield
     except OSError as error:
         raise AutotrainError(f"{path} cannot be read: {error.strerror or error}") from None
 

@@ -9,7 +9,7 @@ from typing import Any, Literal, NoReturn
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from autotrain.errors import AutotrainError, Refused
-from autotrain.jsonl import BadLine, read_jsonl
+from autotrain.jsonl import BadLine, read_jsonl, readable
 
 TaskType = Literal[
     "algorithm_implementation",
@@ -109,11 +109,9 @@ def read_samples(path: Path) -> Iterator[tuple[int, Sample | BadLine]]:
     Reads our own format, Alpaca (instruction, input, output) and chat (`messages`, of which the
     last user turn before the last assistant turn is taken). Raises AutotrainError if the file cannot be read.
     """
-    try:
+    with readable(path):
         for number, value in read_jsonl(path):
             yield number, value if isinstance(value, BadLine) else parse_sample(value, number)
-    except OSError as error:
-        raise AutotrainError(f"{path} cannot be read: {error.strerror or error}") from None
 
 
 def load_samples(path: Path) -> list[Sample]:

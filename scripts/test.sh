@@ -3,7 +3,7 @@
 # With arguments only pytest, with these, in one process: ./scripts/test.sh -k gate, ./scripts/test.sh -m 'not real_model'
 set -euo pipefail
 export AUTOTRAIN_NEEDS=dev
-# The tests start some thousand processes; each would compile every module anew.
+# The tests start many processes; each would compile every module anew.
 unset PYTHONDONTWRITEBYTECODE
 . "$(dirname -- "${BASH_SOURCE[0]}")/setup.sh"
 cd "$ROOT"

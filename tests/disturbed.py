@@ -290,32 +290,29 @@ def _changed(one: Mapping[str, Any], two: Mapping[str, Any]) -> str:
 
 
 WAYS = list(itertools.product(SIGNALS, TARGETS))
+# A round and a stage of it.
+PLACES = [(number, name) for number in (1, 2) for name in STAGES]
 
 
-def places(rounds: int) -> list[tuple[int, str]]:
-    return [(number, name) for number in range(1, rounds + 1) for name in STAGES]
-
-
-def boundaries(rounds: int = 2) -> list[list[Moment]]:
+def boundaries() -> list[list[Moment]]:
     """For each signal a series that disturbs as each stage of each round is complete."""
     return [
-        [Moment(*place, 1.0, sent, target) for place, target in zip(places(rounds), itertools.cycle(("loop", "both")))]
+        [Moment(*place, 1.0, sent, target) for place, target in zip(PLACES, itertools.cycle(("loop", "both")))]
         for sent in SIGNALS
     ]
 
 
-def moments(count: int, seed: int, each: int = 4, rounds: int = 2) -> list[list[Moment]]:
-    """So many moments inside stages in series of at most `each`; every way to disturb comes as often as every other."""
+def moments(count: int, seed: int) -> list[list[Moment]]:
+    """So many moments inside stages in series of at most four; every way to disturb comes as often as every other."""
     chance = random.Random(seed)
     ways = [WAYS[number % len(WAYS)] for number in range(count)]
     chance.shuffle(ways)
     series = []
-    for start in range(0, count, each):
-        part = ways[start : start + each]
-        order = places(rounds)
-        chosen = sorted(chance.choices(range(len(order)), k=len(part)))
+    for start in range(0, count, 4):
+        part = ways[start : start + 4]
+        chosen = sorted(chance.choices(range(len(PLACES)), k=len(part)))
         series.append(
-            [Moment(*order[place], round(chance.uniform(0.02, 0.95), 2), *way)
+            [Moment(*PLACES[place], round(chance.uniform(0.02, 0.95), 2), *way)
              for place, way in zip(chosen, part, strict=True)]
         )  # fmt: skip
     return series

@@ -14,7 +14,7 @@ from autotrain.sources import Source, add_flags, find_key, from_flags, preset_by
 
 @pytest.fixture(autouse=True)
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An empty folder to work in, and no setting in the environment."""
+    """An empty folder to work in."""
     monkeypatch.chdir(tmp_path)
     return tmp_path
 

@@ -505,7 +505,7 @@ def wait_for_event(run: Path, message: str, stage: str) -> None:
 
 @pytest.fixture
 def out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[Path | str], list[str]]:
-    """The words that start a run in a folder, in a shell without settings of its own."""
+    """The words that start a run in a folder."""
     monkeypatch.chdir(tmp_path)
     Path("loop.sh").write_text("true\n")
     words = ["--loop", "loop.sh", "--teacher", "builtin", "--base-model", EMBEDDED_MODEL, "--lora-r", "1"]

@@ -6,9 +6,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
-from autotrain.errors import AutotrainError
 from autotrain.files import append_whole
-from autotrain.jsonl import BadLine, read_jsonl
+from autotrain.jsonl import BadLine, read_jsonl, readable
 from autotrain.redact import plain, redact
 from autotrain.run.state import MOST, MOST_ROUNDS, add, seconds_of, timestamp
 
@@ -122,7 +121,9 @@ def sum_deltas(path: Path) -> Sums:
     Raises AutotrainError if the file cannot be read.
     """
     sums = Sums({}, {}, {}, [])
-    try:
+    if not path.exists():
+        return sums
+    with readable(path):
         for number, event in read_jsonl(path):
             if isinstance(event, BadLine) or not is_event(event):
                 sums.damaged.append(number)
@@ -131,8 +132,4 @@ def sum_deltas(path: Path) -> Sums:
             add(sums.usage, event["usage_delta"])
             if event["stage"]:
                 add(sums.by_stage.setdefault((event["round"], event["stage"]), {}), event["counters_delta"])
-    except FileNotFoundError:
-        pass
-    except OSError as error:
-        raise AutotrainError(f"{path} cannot be read: {error.strerror or error}") from None
     return sums
